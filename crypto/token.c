@@ -1,0 +1,68 @@
+#include "crypto/token.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "crypto/wipe.h"
+
+#define PREFIX_LEN 3
+#define SECRET_LEN 32
+#define BASE64     sodium_base64_VARIANT_URLSAFE_NO_PADDING
+
+_Static_assert(TOKEN_HASH_LEN == HASH_LEN, "TOKEN_HASH_LEN");
+_Static_assert(sodium_base64_ENCODED_LEN(SECRET_LEN, BASE64) ==
+		   TOKEN_TEXT_LEN - PREFIX_LEN + 1,
+    "TOKEN_TEXT_LEN");
+
+static const struct {
+	char prefix[PREFIX_LEN + 1];
+	char domain[HASH_DOMAIN_MAX + 1];
+} kinds[] = {
+	[TOKEN_DEVICE] = { "kd_", "kith device 1" },
+	[TOKEN_INVITE] = { "ki_", "kith invite 1" },
+};
+
+static void
+hash_secret(uint8_t *hash, enum token_kind kind, const uint8_t *secret)
+{
+	hash256(hash, kinds[kind].domain, PARTS(PART(secret, SECRET_LEN)));
+}
+
+void
+token_make(char text[static TOKEN_TEXT_LEN + 1],
+    uint8_t hash[static TOKEN_HASH_LEN], enum token_kind kind)
+{
+	uint8_t secret[SECRET_LEN];
+
+	random_bytes(secret, sizeof(secret));
+	memcpy(text, kinds[kind].prefix, PREFIX_LEN);
+	sodium_bin2base64(text + PREFIX_LEN, TOKEN_TEXT_LEN - PREFIX_LEN + 1,
+	    secret, sizeof(secret), BASE64);
+	hash_secret(hash, kind, secret);
+	secret_wipe(secret, sizeof(secret));
+}
+
+enum err
+token_hash(uint8_t hash[static TOKEN_HASH_LEN], enum token_kind kind,
+    struct str text)
+{
+	uint8_t secret[SECRET_LEN];
+	enum err rc = ERR_MALFORMED;
+	size_t n;
+
+	if (text.n != TOKEN_TEXT_LEN ||
+	    memcmp(text.p, kinds[kind].prefix, PREFIX_LEN) != 0)
+		return ERR_MALFORMED;
+
+	/* It refuses bits left over at the end: a token has one text. */
+	if (sodium_base642bin(secret, sizeof(secret), text.p + PREFIX_LEN,
+		text.n - PREFIX_LEN, NULL, &n, NULL, BASE64) == 0 &&
+	    n == sizeof(secret)) {
+		hash_secret(hash, kind, secret);
+		rc = OK;
+	}
+	secret_wipe(secret, sizeof(secret));
+	return rc;
+}
