@@ -400,6 +400,6 @@ static void join(struct conn *c)
 }
 
 const struct driver kith_driver = {
-	.name = "kith", .port = 7380, .acks = 1, .hello = hello, .input = input,
+	.name = "kith", .port = 7440, .acks = 1, .hello = hello, .input = input,
 	.send_dm = send_dm, .join = join, .send_room = send_room,
 };
