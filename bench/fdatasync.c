@@ -16,8 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BLOCK 4096
-#define BLOCKS 4096 /* 16 MiB */
+#define BLOCK       4096
+#define BLOCKS      4096 /* 16 MiB */
 #define SAMPLES_MAX 1000000
 
 static uint32_t samples[SAMPLES_MAX]; /* ns */
@@ -80,8 +80,8 @@ measure(int fd, uint64_t ns)
 		if (fdatasync(fd) != 0)
 			die("fdatasync");
 		t = now_ns();
-		samples[n++] = t - from < UINT32_MAX ? (uint32_t)(t - from) :
-						       UINT32_MAX;
+		samples[n++] =
+		    t - from < UINT32_MAX ? (uint32_t)(t - from) : UINT32_MAX;
 	} while (t < end && n < SAMPLES_MAX);
 	return n;
 }
@@ -114,9 +114,10 @@ main(int argc, char **argv)
 	ns = now_ns() - from;
 	close(fd);
 	qsort(samples, n, sizeof(*samples), compare);
-	printf("{\"label\":\"%s\",\"proto\":\"disk\",\"scenario\":\"fdatasync\","
-	       "\"size\":%d,\"seconds\":%.2f,\"per_s\":%.0f,\"p50_us\":%.0f,"
-	       "\"p99_us\":%.0f,\"p999_us\":%.0f,\"max_us\":%.0f}\n",
+	printf(
+	    "{\"label\":\"%s\",\"proto\":\"disk\",\"scenario\":\"fdatasync\","
+	    "\"size\":%d,\"seconds\":%.2f,\"per_s\":%.0f,\"p50_us\":%.0f,"
+	    "\"p99_us\":%.0f,\"p999_us\":%.0f,\"max_us\":%.0f}\n",
 	    label, BLOCK, (double)ns / 1e9, (double)n * 1e9 / (double)ns,
 	    samples[n / 2] / 1e3, samples[n * 99 / 100] / 1e3,
 	    samples[n * 999 / 1000] / 1e3, samples[n - 1] / 1e3);

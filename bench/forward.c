@@ -17,17 +17,17 @@
 #include <string.h>
 #include <uv.h>
 
-#define USERS_MAX 65536
-#define READ_MAX 65536
-#define BACKLOG 512
+#define USERS_MAX    65536
+#define READ_MAX     65536
+#define BACKLOG      512
 #define LINE_MAX_LEN 32
 
 struct link {
 	uv_tcp_t tcp;
 	unsigned user;
-	struct link *to;       /* a pipe to one connection */
-	bool to_room;          /* a pipe to all members */
-	unsigned waiting;      /* copies that its targets have not written */
+	struct link *to;  /* a pipe to one connection */
+	bool to_room;     /* a pipe to all members */
+	unsigned waiting; /* copies that its targets have not written */
 	char line[LINE_MAX_LEN];
 	size_t line_len;
 };
@@ -118,8 +118,8 @@ forward(struct link *source, struct link *target, const char *p, size_t n)
 	c->req.data = c;
 	c->source = source;
 	buf = uv_buf_init(c->data, (unsigned)n);
-	rc = uv_write(&c->req, (uv_stream_t *)&target->tcp, &buf, 1,
-	    on_written);
+	rc =
+	    uv_write(&c->req, (uv_stream_t *)&target->tcp, &buf, 1, on_written);
 	if (rc != 0)
 		die("uv_write", rc);
 	if (source->waiting++ == 0)
@@ -153,7 +153,7 @@ command(struct link *l, const char *line)
 		users[user] = l;
 		say_ok(l);
 	} else if (sscanf(line, "to %u", &user) == 1 && user < USERS_MAX &&
-	    users[user] != NULL) {
+		   users[user] != NULL) {
 		l->to = users[user];
 	} else if (strcmp(line, "room") == 0) {
 		l->to_room = true;
@@ -246,7 +246,7 @@ main(int argc, char **argv)
 	uv_tcp_init(loop, &listener);
 	if ((rc = uv_tcp_bind(&listener, (struct sockaddr *)&addr, 0)) != 0 ||
 	    (rc = uv_listen((uv_stream_t *)&listener, BACKLOG,
-	         on_connection)) != 0)
+		 on_connection)) != 0)
 		die("listen", rc);
 	puts("ready");
 	fflush(stdout);
