@@ -16,7 +16,7 @@ _Static_assert(HASH_DOMAIN_MAX == crypto_generichash_blake2b_PERSONALBYTES,
 static crypto_generichash_blake2b_state *
 state_of(struct hash *h)
 {
-	return (crypto_generichash_blake2b_state *)(void *)h->opaque;
+	return (crypto_generichash_blake2b_state *)(void *)h;
 }
 
 void

@@ -16,7 +16,7 @@ _Static_assert(HMAC_LEN == crypto_auth_hmacsha256_BYTES, "HMAC_LEN");
 static crypto_auth_hmacsha256_state *
 state_of(struct hmac *h)
 {
-	return (crypto_auth_hmacsha256_state *)(void *)h->opaque;
+	return (crypto_auth_hmacsha256_state *)(void *)h;
 }
 
 void

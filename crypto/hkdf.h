@@ -15,7 +15,7 @@
 
 #define HMAC_LEN     32
 #define HKDF_PRK_LEN 32
-#define HKDF_OUT_MAX (255 * 32)
+#define HKDF_OUT_MAX ((size_t)255 * 32)
 
 /* An HMAC under way.  Holds key material: hmac_final wipes it. */
 struct hmac {

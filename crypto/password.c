@@ -70,8 +70,8 @@ take_number(const char **p, const char *before, uint32_t *v)
 static bool
 within_limits(const char *hash)
 {
-	struct password_cost cost;
-	uint32_t lanes;
+	struct password_cost cost = { 0, 0 };
+	uint32_t lanes = 0;
 
 	return strnlen(hash, PASSWORD_HASH_MAX) < PASSWORD_HASH_MAX &&
 	       take_number(&hash, "$argon2id$v=19$m=", &cost.memory_kib) &&
@@ -112,7 +112,7 @@ password_verify(const char *hash, struct str password)
 bool
 password_needs_rehash(const char *hash, struct password_cost cost)
 {
-	struct password_cost had;
+	struct password_cost had = { 0, 0 };
 
 	if (!within_limits(hash))
 		return true;
