@@ -152,9 +152,7 @@ open_directory(const char *path, int *fd, const char **name)
 	*name = slash != NULL ? slash + 1 : path;
 	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(dir);
-	if (*fd != -1)
-		return OK;
-	return errno == ENOENT ? ERR_NOTFOUND : err_from_errno(errno);
+	return *fd != -1 ? OK : err_from_errno(errno);
 }
 
 static enum err
@@ -214,7 +212,7 @@ store(const struct identity *id, const char *path)
 	    (unsigned long long)random_u64());
 	rc = write_file(dir, tmp, id->secret->scratch.text);
 	if (rc == OK && linkat(dir, tmp, dir, name, 0) == -1)
-		rc = errno == EEXIST ? ERR_EXISTS : err_from_errno(errno);
+		rc = err_from_errno(errno);
 	(void)unlinkat(dir, tmp, 0);
 	if (rc == OK && fsync(dir) == -1) {
 		rc = err_from_errno(errno);
@@ -284,8 +282,6 @@ read_private(const char *path, char *p, size_t max, size_t *n)
 	fd = open(path,
 	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd == -1) {
-		if (errno == ENOENT)
-			return ERR_NOTFOUND;
 		/* ELOOP: a link; ENXIO: a socket. */
 		if (errno == ELOOP || errno == ENXIO)
 			return ERR_MODE;

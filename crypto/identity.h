@@ -36,16 +36,16 @@ struct identity;
 /*
  * Makes a key and its file, which is there whole and durable (file and
  * directory synced) or not at all.  ERR_EXISTS: there is something at path,
- * it is left alone; ERR_NOTFOUND: there is no such directory; ERR_NOSPACE,
- * ERR_READONLY, ERR_IO, ERR_NOMEM, ERR_INTERNAL (no randomness).
+ * it is left alone; ERR_NOTFOUND: there is no such directory; ERR_FORBIDDEN,
+ * ERR_NOSPACE, ERR_READONLY, ERR_IO, ERR_NOMEM, ERR_INTERNAL (no randomness).
  */
 enum err identity_create(struct identity **id, const char *path) MUST_USE;
 
 /*
  * ERR_NOTFOUND; ERR_MODE: others can read or change it, it is of another user,
  * or it is no regular file; ERR_CORRUPT: it is not such a file, cut off or
- * damaged; ERR_UNSUPPORTED: of a later format; ERR_IO, ERR_NOMEM,
- * ERR_INTERNAL.
+ * damaged; ERR_UNSUPPORTED: of a later format; ERR_FORBIDDEN, ERR_IO,
+ * ERR_NOMEM, ERR_INTERNAL.
  */
 enum err identity_load(struct identity **id, const char *path) MUST_USE;
 

@@ -504,7 +504,8 @@ failing_load_says_why(void **state)
 	} cases[] = {
 		{ CALLOC, 1, ENOMEM, ERR_NOMEM },
 		{ SODIUM_MALLOC, 1, ENOMEM, ERR_NOMEM },
-		{ OPEN, 1, EACCES, ERR_IO },
+		{ OPEN, 1, EMFILE, ERR_IO },
+		{ OPEN, 1, EACCES, ERR_FORBIDDEN },
 		{ FSTAT, 1, EIO, ERR_IO },
 		{ READ, 1, EIO, ERR_IO },
 		{ READ, 100, EIO, ERR_IO },
