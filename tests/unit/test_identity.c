@@ -88,12 +88,24 @@ WRAP(char *, strndup, (const char *s, size_t n))
 
 WRAP(int, open, (const char *p, int flags, ...))
 {
-	return due(OPEN) ? -1 : __real_open(p, flags);
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (flags & O_CREAT) != 0 ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return due(OPEN) ? -1 : __real_open(p, flags, mode);
 }
 
 WRAP(int, openat, (int at, const char *p, int flags, ...))
 {
-	return due(OPENAT) ? -1 : __real_openat(at, p, flags, 0600);
+	va_list ap;
+	mode_t mode;
+
+	va_start(ap, flags);
+	mode = (flags & O_CREAT) != 0 ? va_arg(ap, mode_t) : 0;
+	va_end(ap);
+	return due(OPENAT) ? -1 : __real_openat(at, p, flags, mode);
 }
 
 WRAP(int, fchmod, (int fd, mode_t mode))
