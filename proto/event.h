@@ -80,6 +80,7 @@ struct event_body {
 	struct event_id reply;
 	uint64_t seconds, seq;
 	uint32_t role, access, history, retention_days, device;
+	uint32_t ord; /* read marker: messages up to seq */
 };
 
 struct event_header {
