@@ -174,8 +174,8 @@ uint16_t gateway_port(const struct gateway *g, size_t i);
 
 unsigned gateway_workers(const struct gateway *g);
 
-/* Takes d whatever happens.  False: the worker is more than `max' behind
- * (frames of the feed should wait); d was taken nevertheless. */
+/* Takes d (malloc'ed) whatever happens.  False: the worker is far behind, and
+ * frames of the feed should wait; d was taken nevertheless. */
 bool gateway_deliver(struct gateway *g, unsigned worker, struct delivery *d);
 
 /* Deliveries not yet taken up by the worker. */
@@ -192,14 +192,21 @@ void gateway_ready(struct gateway *g, bool ready, const char *why);
 enum err gateway_reload(struct gateway *g, const struct gateway_config *cfg,
     char *what, size_t what_len) MUST_USE;
 
+/*
+ * Histogram: [i] counts what took less than 2^i us (and not less than the
+ * bucket before), the last one all that is longer.
+ */
 struct gateway_stats {
 	unsigned workers;
-	uint64_t connections[64], sessions[64], shed[64]; /* by worker */
-	uint64_t accepted, refused_address, bytes_in, bytes_out, frames_out;
-	uint64_t suspended, pings_lost, malformed, rate_limited;
-	uint64_t pushed_us_hist[24]; /* accepted to written, [i]: below 2^i us */
+	/* By worker; shed: new connections refused because of overload. */
+	uint64_t connections[64], sessions[64], shed[64], handed_over[64];
+	uint64_t lag_us[64]; /* longest recent turn of the loop */
+	uint64_t accepted, refused, refused_address, bytes_in, bytes_out;
+	uint64_t frames_out, suspended, overflowed, pings_lost, timeouts;
+	uint64_t malformed, rate_limited, acks_merged;
+	uint64_t pushed_us_hist[24]; /* request accepted to frame written */
 	uint64_t pushed_us_sum, pushed_count;
-	uint64_t errors[ERR_COUNT];
+	uint64_t errors[ERR_COUNT]; /* answered by the gateway itself */
 };
 void gateway_stats(struct gateway *g, struct gateway_stats *out);
 

@@ -28,6 +28,7 @@ struct ws {
 	char last[HEADER_MAX]; /* the last bytes that were fed */
 	bool in_frame;         /* its header has been read */
 	bool in_message;       /* fragments have come, the end has not */
+	bool over;             /* closed, or what came was wrong */
 	uint64_t left;         /* payload of the frame that is to come */
 	struct bytes message;
 	uint8_t control[WS_CONTROL_MAX];
@@ -125,7 +126,8 @@ ws_rest(struct ws *ws)
 bool
 ws_idle(const struct ws *ws)
 {
-	return ws->fed == ws->used && !ws->in_frame && !ws->in_message;
+	return ws->fed == ws->used && !ws->in_frame && !ws->in_message &&
+	    !ws->over;
 }
 
 uint64_t
@@ -225,7 +227,9 @@ frame_begin(struct ws *ws, const struct wslay_frame_iocb *f, size_t max,
 	ws->used += h.n > 65535 ? 14u : h.n > 125 ? 8u : 6u;
 	ws->in_frame = true;
 	ws->left = h.n;
-	if (!control(h.op) && !h.fin)
+	if (control(h.op))
+		ws->ncontrol = 0;
+	else if (!h.fin)
 		ws->in_message = true;
 	return WS_MORE;
 }
@@ -280,7 +284,6 @@ control_data(struct ws *ws, const struct wslay_frame_iocb *f,
 		return closing(ws, ev);
 	ev->p = (const char *)ws->control;
 	ev->n = ws->ncontrol;
-	ws->ncontrol = 0;
 	return f->opcode == WS_OP_PING ? WS_PING : WS_PONG;
 }
 
@@ -314,8 +317,8 @@ message_data(struct ws *ws, const struct wslay_frame_iocb *f,
 	return message(ws, ws->message.p, ws->message.n, ev);
 }
 
-enum ws_type
-ws_next(struct ws *ws, size_t max, struct ws_event *ev)
+static enum ws_type
+next(struct ws *ws, size_t max, struct ws_event *ev)
 {
 	struct wslay_frame_iocb f;
 	enum ws_type type;
@@ -339,6 +342,17 @@ ws_next(struct ws *ws, size_t max, struct ws_event *ev)
 		if (type != WS_MORE)
 			return type;
 	}
+}
+
+enum ws_type
+ws_next(struct ws *ws, size_t max, struct ws_event *ev)
+{
+	enum ws_type type;
+
+	assert(!ws->over);
+	type = next(ws, max, ev);
+	ws->over = type == WS_BAD || type == WS_CLOSE;
+	return type;
 }
 
 /* ---- writing ------------------------------------------------------------- */
