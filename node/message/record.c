@@ -489,11 +489,24 @@ room_record(const struct room *room, Kith__RoomRecord *rec)
 
 /* ---- members ------------------------------------------------------------- */
 
+/* Who comes back starts anew at the join. */
+static void
+member_leaves(struct registry *r, struct member *m)
+{
+	struct device *d;
+
+	m->room->njoined--;
+	for (d = m->account->devices; d != NULL; d = d->next) {
+		device_cursor_drop(d, m->room->log.local);
+		registry_touch(r, &d->cursors_dirty);
+	}
+}
+
 static void
 member_remove(struct registry *r, struct member *m)
 {
 	if (m->state == MEMBER_JOINED)
-		m->room->njoined--;
+		member_leaves(r, m);
 	if (m->room_prev != NULL)
 		m->room_prev->room_next = m->room_next;
 	else
@@ -570,11 +583,11 @@ member_put(struct registry *r, struct str key, struct str value)
 		goto out;
 	if (m == NULL && (m = member_new(r, room, a)) == NULL)
 		goto out;
-	if (m->state == MEMBER_JOINED)
-		room->njoined--;
-	m->state = (enum member_state)rec->state;
-	if (m->state == MEMBER_JOINED)
+	if (m->state == MEMBER_JOINED && rec->state != MEMBER_JOINED)
+		member_leaves(r, m);
+	else if (m->state != MEMBER_JOINED && rec->state == MEMBER_JOINED)
 		room->njoined++;
+	m->state = (enum member_state)rec->state;
 	m->role = (enum member_role)rec->role;
 	m->muted_until_ms = rec->muted_until_ms;
 	if (rec->has_joined_seq)

@@ -276,6 +276,15 @@ device_cursor_set(struct device *d, uint32_t log, uint64_t seq)
 	return c;
 }
 
+void
+device_cursor_drop(struct device *d, uint32_t log)
+{
+	struct cursor *c = device_cursor(d, log);
+
+	if (c != NULL)
+		*c = d->cursors[--d->ncursors];
+}
+
 /* ---- conversations and streams ------------------------------------------- */
 
 uint32_t

@@ -279,6 +279,8 @@ struct cursor *device_cursor(struct device *d, uint32_t log);
 struct cursor *device_cursor_set(struct device *d, uint32_t log,
     uint64_t seq);
 
+void device_cursor_drop(struct device *d, uint32_t log);
+
 /* ---- changes ------------------------------------------------------------- */
 
 /*
