@@ -24,8 +24,8 @@
 
 #define ENTRY_PLACES 4
 #define ENTRY_SHARDS 4
-#define ENTRY_PUTS 512
-#define ENTRY_MAX (256 * 1024)
+#define ENTRY_PUTS   512
+#define ENTRY_MAX    (256 * 1024)
 
 struct place {
 	uint32_t conv;  /* node-local number of the conversation */

@@ -22,11 +22,11 @@
 #include "base/err.h"
 #include "proto/id.h"
 
-#define EVENT_TEXT_MAX 65536
-#define EVENT_BODY_MAX (EVENT_TEXT_MAX + 16384)
+#define EVENT_TEXT_MAX     65536
+#define EVENT_BODY_MAX     (EVENT_TEXT_MAX + 16384)
 #define EVENT_MENTIONS_MAX 32
-#define EVENT_SALT_LEN 16
-#define EVENT_HASH_LEN 32
+#define EVENT_SALT_LEN     16
+#define EVENT_HASH_LEN     32
 
 /* Values are stored: never change or reuse one. */
 #define EVENT_KINDS(X)                                                         \
@@ -107,11 +107,14 @@ struct event {
 
 /*
  * Makes an event; borrows everything during the call.  The salt is random, of
- * the caller.  ERR_TOO_LARGE: over EVENT_BODY_MAX; ERR_NOMEM.
+ * the caller.  ERR_TOO_LARGE: over EVENT_TEXT_MAX or EVENT_BODY_MAX;
+ * ERR_MALFORMED: a string is not UTF-8, so that nothing is made that
+ * event_decode would refuse; ERR_NOMEM.  Views of ev->body that were absent
+ * may have a p that is not NULL: look at n.
  */
 enum err event_new(struct event **out, const struct event_header *h,
-    const struct event_body *body, const uint8_t salt[static EVENT_SALT_LEN])
-    MUST_USE;
+    const struct event_body *body,
+    const uint8_t salt[static EVENT_SALT_LEN]) MUST_USE;
 
 /*
  * From the stored or received bytes, which are copied.  salt and body absent
@@ -121,8 +124,12 @@ enum err event_new(struct event **out, const struct event_header *h,
 enum err event_decode(struct event **out, struct str header, struct str salt,
     struct str body) MUST_USE;
 
-/* The hash of a body as event_new would put it into the header, without the
- * salt: to compare a repeated send with the first. */
+/*
+ * Equal for two sends that say the same: over the kind, the event referred to
+ * and the body, but neither salt nor time.  Author, stream and number are not
+ * in it: who compares has found the first by them.  An erased event has
+ * nothing left to compare: look at ev->erased first.
+ */
 void event_body_digest(uint8_t out[static EVENT_HASH_LEN],
     const struct event *ev);
 

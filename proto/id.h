@@ -16,8 +16,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define ID_LEN 32
-#define EVENT_ID_LEN 16
+#define ID_LEN        32
+#define EVENT_ID_LEN  16
 #define EVENT_ID_TEXT 26 /* characters, without NUL */
 
 struct id {
