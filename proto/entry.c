@@ -267,7 +267,7 @@ entry_stored(struct entry **out, uint64_t index, struct event *ev,
 	if (e == NULL)
 		return ERR_NOMEM;
 	e->index = index;
-	e->event = event_ref(ev);
+	e->event = ev != NULL ? event_ref(ev) : NULL;
 	e->nplaces = 1;
 	e->places[0] = *place;
 	*out = e;

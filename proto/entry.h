@@ -73,7 +73,7 @@ struct entry_draft {
 enum err entry_new(struct entry **out, const struct entry_draft *d) MUST_USE;
 
 /* One without encoded bytes and puts, as storage reads it back: borrows
- * nothing, takes its own reference to ev. */
+ * nothing, takes its own reference to ev (or NULL: only its place). */
 enum err entry_stored(struct entry **out, uint64_t index, struct event *ev,
     const struct place *place) MUST_USE;
 

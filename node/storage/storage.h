@@ -1,0 +1,163 @@
+/*
+ * storage: the history and the records, in SQLite.
+ *
+ * Events stand once, in arrival order (rowid = entry index); conversations
+ * are pointers (conv, seq) to them; records are (kind, key) and a value that
+ * storage does not look into.  One writer thread applies batches, each in one
+ * transaction with its applied-through index, and checkpoints before it
+ * reports the batch as durable.  A small pool of threads reads.
+ *
+ * Idempotent: applying a batch again, or one that overlaps what was applied,
+ * changes nothing.
+ *
+ * Threads    storage_* is called by the owner (main), except storage_stats.
+ * Limits     STORAGE_QUEUE batches and reads waiting; then ERR_BUSY.
+ */
+#ifndef NODE_STORAGE_STORAGE_H
+#define NODE_STORAGE_STORAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/channel.h"
+#include "base/err.h"
+#include "proto/entry.h"
+
+#define STORAGE_QUEUE    4096
+#define STORAGE_READ_MAX 1000 /* entries of one read */
+
+struct storage;
+
+/* A record to write (value.p NULL: delete).  In the batch's own memory. */
+struct storage_put {
+	uint32_t kind;
+	struct str key, value;
+};
+
+/* Pointers of conv up to and with seq go, and events nobody points at. */
+struct storage_expire {
+	uint32_t conv;
+	uint64_t seq;
+};
+
+/*
+ * What main hands over at once.  Filled by the batch functions below; the
+ * storage's from storage_apply until it comes back through done with err set.
+ * On error nothing of it was applied, and storage goes on trying the same
+ * batch (once a second) before later ones; it comes back only when applied or
+ * at storage_stop.  Failures are seen in storage_stats.
+ */
+struct storage_batch {
+	struct channel_item link;
+	enum err err;
+	uint64_t applied; /* highest index in it */
+	struct entry **entries;
+	size_t nentries, entries_cap;
+	struct storage_put *puts;
+	size_t nputs, puts_cap;
+	struct event_id *erasures; /* bodies and salts to erase */
+	size_t nerasures, erasures_cap;
+	struct storage_expire *expires;
+	size_t nexpires, expires_cap;
+	struct bytes memory; /* keys and values of puts */
+	bool own;            /* of storage itself: does not come back */
+};
+
+struct storage_batch *storage_batch_new(void) MUST_USE; /* NULL: no memory */
+void storage_batch_free(struct storage_batch *b);       /* NULL is allowed */
+
+/* Takes a reference to e.  Entries without an event are only counted. */
+enum err storage_batch_entry(struct storage_batch *b, struct entry *e) MUST_USE;
+/* Copies key and value; value.p NULL deletes. */
+enum err storage_batch_put(struct storage_batch *b, uint32_t kind,
+    struct str key, struct str value) MUST_USE;
+enum err storage_batch_erase(struct storage_batch *b,
+    const struct event_id *id) MUST_USE;
+enum err storage_batch_expire(struct storage_batch *b, uint32_t conv,
+    uint64_t seq) MUST_USE;
+
+/* A page of history.  Comes back through done with entries and err set. */
+enum storage_read_type {
+	STORAGE_BEFORE, /* the last `limit' with seq < seq, ascending */
+	STORAGE_AFTER,  /* the first `limit' with seq > seq, ascending, merged
+			   over all convs in the list (one log) */
+	STORAGE_EVENT,  /* the event `id', with one of its places in convs, or
+			   its first place when nconvs is 0 */
+	STORAGE_TIME,   /* per conv: last seq with an event older than time_ms;
+			   one entry with only its place, for retention */
+};
+
+struct storage_read {
+	struct channel_item link;
+	enum storage_read_type type;
+	enum err err;
+	uint32_t *convs; /* the read's own, malloc'ed */
+	size_t nconvs;
+	uint64_t seq; /* UINT64_MAX with BEFORE: from the head */
+	uint64_t time_ms;
+	struct event_id id;
+	uint32_t limit;
+	struct entry **entries; /* the result: a reference each */
+	size_t nentries;
+	bool more; /* there are further ones in this direction */
+	void *arg; /* the owner's */
+};
+
+struct storage_read *storage_read_new(void) MUST_USE;
+void storage_read_free(struct storage_read *r); /* with its entries */
+
+/*
+ * Opens or makes the database <dir>/history.db, migrates it (a snapshot is
+ * taken before), checks it quickly.  ERR_VERSION-like refusal of a newer
+ * schema is ERR_UNSUPPORTED; the log says what to do.
+ */
+enum err storage_open(struct storage **out, const char *dir,
+    unsigned readers) MUST_USE;
+
+/* Applied-through index, 0 for a new database. */
+uint64_t storage_applied(const struct storage *s);
+
+/* Before storage_start: each record once, kinds ascending. */
+enum err storage_load(struct storage *s,
+    enum err (
+	*record)(void *arg, uint32_t kind, struct str key, struct str value),
+    void *arg) MUST_USE;
+
+/* Starts the threads.  done gets batches, done_reads reads. */
+enum err storage_start(struct storage *s, struct channel *done,
+    struct channel *done_reads) MUST_USE;
+
+enum err storage_apply(struct storage *s, struct storage_batch *b) MUST_USE;
+enum err storage_read(struct storage *s, struct storage_read *r) MUST_USE;
+
+/* Number of batches handed over and not back. */
+unsigned storage_pending(const struct storage *s);
+
+/* A consistent copy into the file `path' (which must not exist), on the
+ * reader pool; b->... reports through the callback on the pool's thread. */
+enum err storage_backup(struct storage *s, const char *path,
+    void (*finished)(void *arg, enum err err), void *arg) MUST_USE;
+
+/* Reads the whole database through: PRAGMA integrity_check and our own
+ * references.  For doctor and restore; opens the file by itself. */
+enum err storage_verify(const char *path, struct bytes *report) MUST_USE;
+
+struct storage_stats {
+	uint64_t applied, batches, failures, reads;
+	bool failing;
+	enum err why;
+	bool removing; /* what was to be erased, or to expire, may still be
+			* found in the files */
+	uint64_t db_bytes, wal_bytes;
+	uint64_t apply_us_sum, apply_us_last, checkpoint_us_last;
+	uint64_t merges, merge_us_sum, merge_us_last, tail_pointers;
+};
+void storage_stats(struct storage *s, struct storage_stats *out);
+
+/* Applies what was handed over (or gives up after a failed attempt each),
+ * ends the threads.  Batches and reads still come back. */
+void storage_stop(struct storage *s);
+void storage_free(struct storage *s);
+
+#endif
