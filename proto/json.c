@@ -58,8 +58,8 @@ complain(struct reader *r, enum err err, const char *what)
 static void
 space(struct reader *r)
 {
-	while (r->p < r->end &&
-	    (*r->p == ' ' || *r->p == '\n' || *r->p == '\r' || *r->p == '\t'))
+	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' ||
+				    *r->p == '\r' || *r->p == '\t'))
 		r->p++;
 }
 
@@ -597,7 +597,8 @@ verbatim(const char *p, size_t n)
 		c = (unsigned char)p[i];
 		if (c < 0x20 || c == '"' || c == '\\' || c == 0x7f)
 			break;
-		if (c == 0xe2 && n - i >= 3 && (unsigned char)p[i + 1] == 0x80 &&
+		if (c == 0xe2 && n - i >= 3 &&
+		    (unsigned char)p[i + 1] == 0x80 &&
 		    ((unsigned char)p[i + 2] & 0xfe) == 0xa8)
 			break;
 	}

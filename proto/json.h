@@ -16,7 +16,7 @@
 
 struct json_request {
 	enum op op;
-	uint64_t id;    /* 0: absent */
+	uint64_t id; /* 0: absent */
 	struct args args;
 };
 
@@ -38,8 +38,8 @@ enum err json_read(struct json_request *rq, char *buf, size_t n, bool control,
  * by looking at the last byte, so the functions can be mixed freely.  Text is
  * escaped as RFC 8259 asks (and U+2028, U+2029, DEL).  It must be UTF-8.
  */
-void json_object(struct bytes *b);               /* { */
-void json_object_end(struct bytes *b);           /* } */
+void json_object(struct bytes *b);                     /* { */
+void json_object_end(struct bytes *b);                 /* } */
 void json_object_in(struct bytes *b, const char *key); /* "key":{ */
 void json_array(struct bytes *b, const char *key);     /* "key":[ */
 void json_array_end(struct bytes *b);
@@ -50,6 +50,6 @@ void json_i64(struct bytes *b, const char *key, int64_t v);
 void json_bool(struct bytes *b, const char *key, bool v);
 void json_item_str(struct bytes *b, struct str v); /* in an array */
 void json_item_u64(struct bytes *b, uint64_t v);
-void json_item_object(struct bytes *b);            /* ,{ in an array */
+void json_item_object(struct bytes *b); /* ,{ in an array */
 
 #endif

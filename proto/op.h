@@ -17,7 +17,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define OP_ID_MAX ((1ull << 53) - 1)
+#define OP_ID_MAX   ((1ull << 53) - 1)
 #define OP_STRS_MAX 32
 
 /*
@@ -75,17 +75,17 @@ enum op_key {
 #define X(member, type, limit) KEY_##member,
 	OP_KEYS(X)
 #undef X
-	KEY_COUNT
+	    KEY_COUNT
 };
 
 #define K(member) (1ull << KEY_##member)
 
 /* Flags. */
-#define OP_OPEN 1u     /* allowed before the client has authenticated */
-#define OP_SILENT 2u   /* has no answer; the id may be missing */
-#define OP_PASSWORD 4u /* costs a password hash: limited for each address */
-#define OP_CONTROL 8u  /* only on the control socket */
-#define OP_WRITE 16u   /* makes an event */
+#define OP_OPEN     1u  /* allowed before the client has authenticated */
+#define OP_SILENT   2u  /* has no answer; the id may be missing */
+#define OP_PASSWORD 4u  /* costs a password hash: limited for each address */
+#define OP_CONTROL  8u  /* only on the control socket */
+#define OP_WRITE    16u /* makes an event */
 
 #define K_SEND (K(to) | K(stream) | K(number))
 
@@ -109,8 +109,7 @@ enum op_key {
 	X(OP_DEVICES, "devices", 0, 0, 0)                                      \
 	X(OP_REVOKE, "revoke", K(device), 0, OP_WRITE)                         \
 	X(OP_PROFILE, "profile", 0, K(account) | K(display), OP_WRITE)         \
-	X(OP_DEACTIVATE, "deactivate", K(password), 0,                         \
-	    OP_PASSWORD | OP_WRITE)                                            \
+	X(OP_DEACTIVATE, "deactivate", K(password), 0, OP_PASSWORD | OP_WRITE) \
 	X(OP_BLOCK, "block", K(account), 0, OP_WRITE)                          \
 	X(OP_UNBLOCK, "unblock", K(account), 0, OP_WRITE)                      \
 	X(OP_BLOCKS, "blocks", 0, 0, 0)                                        \
@@ -170,8 +169,8 @@ enum op_key {
 	    OP_CONTROL)                                                        \
 	X(OP_CTL_INVITE_REVOKE, "invite-revoke", K(key), 0,                    \
 	    OP_CONTROL | OP_WRITE)                                             \
-	X(OP_CTL_ROOM_LIST, "room-list", 0,                                    \
-	    K(search) | K(cursor) | K(limit), OP_CONTROL)                      \
+	X(OP_CTL_ROOM_LIST, "room-list", 0, K(search) | K(cursor) | K(limit),  \
+	    OP_CONTROL)                                                        \
 	X(OP_CTL_ROOM_CLOSE, "room-close", K(room), K(reason),                 \
 	    OP_CONTROL | OP_WRITE)                                             \
 	X(OP_CTL_BAN, "server-ban", K(pattern), K(reason),                     \
@@ -196,7 +195,7 @@ enum op {
 #define X(constant, name, required, optional, flags) constant,
 	OP_TABLE(X)
 #undef X
-	OP_COUNT
+	    OP_COUNT
 };
 
 struct op_info {
@@ -223,10 +222,14 @@ const char *op_key_name(enum op_key key);
  */
 struct args {
 	uint64_t present; /* K(member) of each that was there */
-#define ARG_STR struct str
-#define ARG_U64 uint64_t
+#define ARG_STR  struct str
+#define ARG_U64  uint64_t
 #define ARG_BOOL bool
-#define ARG_STRS struct { size_t n; struct str v[OP_STRS_MAX]; }
+#define ARG_STRS                                                               \
+	struct {                                                               \
+		size_t n;                                                      \
+		struct str v[OP_STRS_MAX];                                     \
+	}
 #define X(member, type, limit) ARG_##type member;
 	OP_KEYS(X)
 #undef X

@@ -61,9 +61,9 @@ lag(const struct balance *b, unsigned worker, struct mono now)
 	if (at == 0 || at >= now.ns)
 		return ns;
 	silent = now.ns - at;
-	return silent > b->turn_ns && silent - b->turn_ns > ns ?
-	    silent - b->turn_ns :
-	    ns;
+	return silent > b->turn_ns && silent - b->turn_ns > ns
+		   ? silent - b->turn_ns
+		   : ns;
 }
 
 int

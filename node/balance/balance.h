@@ -24,7 +24,7 @@
 #include "base/mono.h"
 
 #define BALANCE_WORKERS 64
-#define BALANCE_SLACK 3
+#define BALANCE_SLACK   3
 #define BALANCE_NOWHERE (-1)
 
 struct balance;

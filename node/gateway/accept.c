@@ -59,16 +59,14 @@ accept_take(struct worker *w, struct incoming *in)
 		rc = ERR_CLOSED;
 	else if (!g->listeners[in->listener].proxy)
 		rc = limit_open(g->limit, &in->ip,
-		    w->settings->max_connections_address, mono_now(),
-		    &address);
+		    w->settings->max_connections_address, mono_now(), &address);
 	if (rc != OK) {
 		uncount(w);
 		if (rc == ERR_TOO_MANY) {
 			counter_add(&w->counters.refused_address, 1);
 			limit_warn(w, "an address has too many connections");
 		}
-		refuse(w, in->fd, in->listener,
-		    rc == ERR_TOO_MANY ? 429 : 503);
+		refuse(w, in->fd, in->listener, rc == ERR_TOO_MANY ? 429 : 503);
 	} else if (!conn_start(w, in->fd, in->listener, &in->ip, address)) {
 		uncount(w);
 		if (address != NULL)

@@ -132,5 +132,7 @@ conn_request(struct conn *c, const char *p, size_t n)
 	if (!c->authenticated)
 		address_text(r->address, sizeof(r->address), &c->ip);
 	c->known = true;
+	if ((op_info(r->rq.op)->flags & OP_SILENT) == 0)
+		c->asked++;
 	worker_request(w, r);
 }

@@ -40,8 +40,8 @@ conn_start(struct worker *w, int fd, unsigned listener,
 		return false;
 	c->listener = (uint8_t)listener;
 	c->ip = *ip;
-	c->state = w->gateway->listeners[listener].proxy ? CONN_PROXY :
-	                                                   CONN_HTTP;
+	c->state =
+	    w->gateway->listeners[listener].proxy ? CONN_PROXY : CONN_HTTP;
 	if (!tls_start(w, c) || !worker_slot(w, c)) {
 		tls_free(c->tls);
 		free(c);
@@ -232,9 +232,9 @@ static void
 request_timer(struct conn *c, uint64_t now)
 {
 	struct worker *w = conn_worker(c);
-	uint64_t due = c->since != 0 ?
-	    c->since + w->settings->request_timeout_ms :
-	    c->alive + w->settings->idle_ms;
+	uint64_t due = c->since != 0
+			   ? c->since + w->settings->request_timeout_ms
+			   : c->alive + w->settings->idle_ms;
 
 	if (now < due) {
 		conn_deadline(c, due);
@@ -256,8 +256,7 @@ request_timer(struct conn *c, uint64_t now)
 static void
 look_for_life(struct conn *c, uint64_t now)
 {
-	size_t queue = uv_stream_get_write_queue_size(
-	    (uv_stream_t *)&c->tcp);
+	size_t queue = uv_stream_get_write_queue_size((uv_stream_t *)&c->tcp);
 
 	if (queue < c->queue || (c->pauses & (PAUSE_RATE | PAUSE_MAIN)) != 0)
 		c->alive = now;

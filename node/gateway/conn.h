@@ -27,9 +27,10 @@
 #include "node/gateway/tls.h"
 #include "node/gateway/worker.h"
 
-#define CONN_LINGER_MS 2000
+#define CONN_LINGER_MS     2000
 #define CONN_MALFORMED_MAX 8
-#define CONN_MISSED_MAX 8192 /* logs */
+#define CONN_MISSED_MAX    8192 /* logs */
+#define CONN_ASKED_MAX     64   /* requests without an answer, then no more */
 /* Before it has authenticated nobody may make the node hold more. */
 #define CONN_LOGIN_MESSAGE 8192
 
@@ -48,15 +49,15 @@ enum conn_feed {
 	FEED_STOPPED    /* main sends nothing of the feed */
 };
 
-#define PAUSE_RATE 1u   /* too many operations */
-#define PAUSE_MAIN 2u   /* main takes no requests */
+#define PAUSE_RATE   1u /* too many operations */
+#define PAUSE_MAIN   2u /* main takes no requests */
 #define PAUSE_OUTPUT 4u /* too much waits to be written */
-#define PAUSE_ANSWER 8u /* the answer to an HTTP request */
+#define PAUSE_ANSWER 8u /* main has enough to answer */
 
 /* Events that main has yet to be told of. */
 #define UNTOLD_SUSPENDED 1u
-#define UNTOLD_DRAINED 2u
-#define UNTOLD_CLOSED 4u
+#define UNTOLD_DRAINED   2u
+#define UNTOLD_CLOSED    4u
 
 struct held {
 	size_t n;
@@ -68,18 +69,19 @@ struct conn {
 	uint32_t slot, gen;
 	uint8_t state, feed, pauses, untold;
 	uint8_t malformed, listener;
+	uint16_t asked; /* requests that main has yet to answer */
 	bool authenticated : 1;
-	bool known : 1;  /* main has had a request */
-	bool dirty : 1;  /* in the worker's list */
+	bool known : 1; /* main has had a request */
+	bool dirty : 1; /* in the worker's list */
 	bool pinged : 1;
-	bool ended : 1;  /* our side is closed: FIN sent */
+	bool ended : 1; /* our side is closed: FIN sent */
 	bool tls_ended : 1;
 	bool peer_ended : 1;
 	bool handle_closed : 1;
-	bool served : 1; /* an HTTP request has been answered */
+	bool served : 1;               /* an HTTP request has been answered */
 	bool keep_alive : 1, head : 1; /* of the request in ANSWER */
-	struct wheel_entry timer;   /* in deadlines */
-	struct wheel_entry waiting; /* in rates or blocked */
+	struct wheel_entry timer;      /* in deadlines */
+	struct wheel_entry waiting;    /* in rates or blocked */
 	struct conn *dirty_next;
 	uint64_t due;   /* of timer */
 	uint64_t since; /* ms: when what has a deadline began; 0: nothing has */
@@ -102,7 +104,7 @@ struct conn {
 
 /* The connection whose `member' the entry is. */
 #define CONN_OF(entry, member)                                                 \
-	((struct conn *)(void *)((char *)(entry) - offsetof(struct conn, member)))
+	((struct conn *)(void *)((char *)(entry)-offsetof(struct conn, member)))
 
 static inline struct worker *
 conn_worker(const struct conn *c)
@@ -157,7 +159,7 @@ struct request *conn_event(struct conn *c, enum gateway_event event, size_t n);
 
 void conn_send(struct conn *c, const char *p, size_t n);
 void conn_control(struct conn *c, enum ws_op op, const char *p, size_t n);
-void conn_text(struct conn *c, struct str text); /* a WebSocket message */
+void conn_text(struct conn *c, struct str text);  /* a WebSocket message */
 void conn_frame(struct conn *c, struct frame *f); /* takes the reference */
 void conn_stopped(struct conn *c); /* main says so: DELIVER_SUSPENDED */
 void conn_flush(struct conn *c);

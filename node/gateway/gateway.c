@@ -47,8 +47,8 @@ listener_open(struct gateway *g, const struct gateway_listen *l, unsigned n,
 }
 
 static enum err
-listeners_open(struct gateway *g, const struct gateway_config *cfg,
-    char *what, size_t what_len)
+listeners_open(struct gateway *g, const struct gateway_config *cfg, char *what,
+    size_t what_len)
 {
 	enum err rc;
 
@@ -57,20 +57,20 @@ listeners_open(struct gateway *g, const struct gateway_config *cfg,
 		return ERR_INVALID;
 	}
 	for (size_t i = 0; i < cfg->nlisten; i++)
-		if ((rc = listener_open(g, &cfg->listen[i], g->nworkers,
-		         false, what, what_len)) != OK)
+		if ((rc = listener_open(g, &cfg->listen[i], g->nworkers, false,
+			 what, what_len)) != OK)
 			return rc;
-	return cfg->metrics == NULL ? OK :
-	                              listener_open(g, cfg->metrics, 1, true,
-					  what, what_len);
+	return cfg->metrics == NULL
+		   ? OK
+		   : listener_open(g, cfg->metrics, 1, true, what, what_len);
 }
 
 static enum err
 parts_make(struct gateway *g, const struct gateway_config *cfg)
 {
-	uint32_t addresses = cfg->max_connections > ADDRESSES_MAX ?
-	    cfg->max_connections :
-	    ADDRESSES_MAX;
+	uint32_t addresses = cfg->max_connections > ADDRESSES_MAX
+				 ? cfg->max_connections
+				 : ADDRESSES_MAX;
 
 	g->limit = limit_new(addresses);
 	g->balance = balance_new(cfg->workers, WORKER_LAG_MS, WORKER_TICK_MS);
@@ -85,8 +85,8 @@ parts_make(struct gateway *g, const struct gateway_config *cfg)
 }
 
 enum err
-gateway_open(struct gateway **out, const struct gateway_config *cfg,
-    char *what, size_t what_len)
+gateway_open(struct gateway **out, const struct gateway_config *cfg, char *what,
+    size_t what_len)
 {
 	struct gateway *g;
 	enum err rc;
@@ -120,7 +120,7 @@ gateway_start(struct gateway *g, struct channel *requests)
 	g->requests = requests;
 	g->started = true;
 	while (g->nrunning < g->nworkers &&
-	    worker_start(g->workers[g->nrunning]) == OK)
+	       worker_start(g->workers[g->nrunning]) == OK)
 		g->nrunning++;
 	if (g->nrunning == g->nworkers)
 		return OK;
@@ -173,8 +173,8 @@ gateway_workers(const struct gateway *g)
 size_t
 gateway_backlog(struct gateway *g, unsigned worker)
 {
-	return g->stopped ? 0 :
-	                    atomic_load_explicit(&g->workers[worker]->backlog,
+	return g->stopped ? 0
+			  : atomic_load_explicit(&g->workers[worker]->backlog,
 				memory_order_relaxed);
 }
 
@@ -192,8 +192,8 @@ gateway_deliver(struct gateway *g, unsigned worker, struct delivery *d)
 		free(d);
 		return true;
 	}
-	before = atomic_fetch_add_explicit(&w->backlog, d->n,
-	    memory_order_relaxed);
+	before =
+	    atomic_fetch_add_explicit(&w->backlog, d->n, memory_order_relaxed);
 	channel_push_reserved(w->deliveries, &d->link);
 	return before <= WORKER_BACKLOG;
 }
@@ -227,8 +227,8 @@ gateway_ready(struct gateway *g, bool ready, const char *why)
 }
 
 enum err
-gateway_reload(struct gateway *g, const struct gateway_config *cfg,
-    char *what, size_t what_len)
+gateway_reload(struct gateway *g, const struct gateway_config *cfg, char *what,
+    size_t what_len)
 {
 	struct settings *fresh, *old;
 	enum err rc;

@@ -14,10 +14,12 @@
  *          output has drained as well, GATEWAY_DRAINED tells main where to go
  *          on.  Without that answer a frame sent before main knew could come
  *          after the drain, and the client would miss what lies before it.
- *          Answers are never dropped: a connection whose output passes twice
- *          the limit is not read from until it has drained, and one whose
- *          output passes OUTPUT_LIMITS times the limit (notices that nobody
- *          reads) is closed.
+ *          Answers are never dropped: a connection that has many requests
+ *          without an answer (64), or whose output passes twice the limit, is
+ *          not read from until that has changed.  So its memory is bounded by
+ *          the size of that many answers.  When its output passes
+ *          OUTPUT_LIMITS times the limit and nothing was asked (notices that
+ *          nobody reads), it is closed.
  * Threads  gateway_* is called by main, except gateway_stats (any).
  *          request_free and frame_* by any.
  */
@@ -42,11 +44,11 @@ struct conn_ref {
 };
 
 enum gateway_event {
-	GATEWAY_REQUEST, /* an operation */
+	GATEWAY_REQUEST,   /* an operation */
 	GATEWAY_SUSPENDED, /* the output limit was passed: stop the feed */
-	GATEWAY_DRAINED, /* the feed may go on, see missed */
-	GATEWAY_CLOSED,  /* the connection is gone: the last event of it */
-	GATEWAY_METRICS, /* GET /metrics; answer with a frame of plain text */
+	GATEWAY_DRAINED,   /* the feed may go on, see missed */
+	GATEWAY_CLOSED,    /* the connection is gone: the last event of it */
+	GATEWAY_METRICS,   /* GET /metrics; answer with a frame of plain text */
 };
 
 /* First position of a log that was not delivered. */
@@ -90,9 +92,9 @@ struct frame {
 	uint32_t log; /* node-local number of the log, 0: an answer or notice */
 	uint64_t seq;
 	struct mono accepted; /* of the request behind it, for the histogram of
-	                         accepted to pushed; 0: none */
-	uint32_t off, len; /* of the WebSocket frame in data; its text is at
-	                      data + FRAME_HEADER */
+				 accepted to pushed; 0: none */
+	uint32_t off, len;    /* of the WebSocket frame in data; its text is at
+				 data + FRAME_HEADER */
 	char data[];
 };
 
@@ -104,8 +106,8 @@ void frame_ref_many(struct frame *f, unsigned n);
 void frame_unref(struct frame *f);
 
 #define DELIVER_AUTHENTICATED 1u /* lift the login deadline */
-#define DELIVER_CLOSE 2u         /* close after what is written before */
-#define DELIVER_SUSPENDED 4u     /* no frame of the feed until DRAINED */
+#define DELIVER_CLOSE         2u /* close after what is written before */
+#define DELIVER_SUSPENDED     4u /* no frame of the feed until DRAINED */
 
 #define OUTPUT_LIMITS 8
 
@@ -124,7 +126,7 @@ struct delivery {
 };
 
 struct gateway_listen {
-	char *host; /* numeric address; "::" is IPv6 only */
+	char *host;    /* numeric address; "::" is IPv6 only */
 	uint16_t port; /* 0: any */
 	bool tls;
 	bool proxy; /* PROXY protocol v2 header required */
@@ -134,26 +136,26 @@ struct gateway_config {
 	unsigned workers;
 	const struct gateway_listen *listen;
 	size_t nlisten;
-	const struct gateway_listen *metrics; /* or NULL */
+	const struct gateway_listen *metrics;  /* or NULL */
 	const char *tls_certificate, *tls_key; /* files, PEM; or NULL */
 	/* Allowed Origin values, "*" any; none: only the Host's own.  Clients
 	 * that send no Origin are no browsers and are let in. */
 	const char *const *origins;
 	size_t norigins;
-	uint32_t max_connections;        /* in all */
+	uint32_t max_connections;         /* in all */
 	uint32_t max_connections_address; /* for one address (/64 in IPv6) */
-	uint32_t max_message;            /* bytes of one request, 128 KiB */
-	uint32_t max_output;             /* bytes, then the feed is suspended */
+	uint32_t max_message;             /* bytes of one request, 128 KiB */
+	uint32_t max_output; /* bytes, then the feed is suspended */
 	/* Operations for a connection and an address; 0: no limit.  Above it
 	 * the connection is not read until it may go on. */
 	uint32_t ops_per_second, ops_burst;
 	uint32_t ops_address_per_second, ops_address_burst;
 	uint32_t passwords_per_minute; /* for an address, else ERR_RATE; 0: no
-	                                  limit */
-	uint32_t request_timeout_ms;     /* to finish headers or a frame */
+					  limit */
+	uint32_t request_timeout_ms;   /* to finish headers or a frame */
 	uint32_t login_timeout_ms;
-	uint32_t ping_ms;  /* silence after which a ping goes out; twice: gone */
-	uint32_t idle_ms;  /* plain HTTP keep-alive */
+	uint32_t ping_ms; /* silence after which a ping goes out; twice: gone */
+	uint32_t idle_ms; /* plain HTTP keep-alive */
 };
 
 struct gateway;

@@ -55,8 +55,8 @@ has_token(struct str list, const char *token, bool exact)
 					 item.p[item.n - 1] == '\t'))
 			item.n--;
 		if (item.n == len &&
-		    (exact ? memcmp(item.p, token, len) :
-			     strncasecmp(item.p, token, len)) == 0)
+		    (exact ? memcmp(item.p, token, len)
+			   : strncasecmp(item.p, token, len)) == 0)
 			return true;
 	}
 	return false;
@@ -245,7 +245,7 @@ http_keep_alive(const struct http *h)
 {
 	/* HTTP/1.0 would want to be told, and does not matter enough. */
 	return h->parser.http_minor > 0 &&
-	    http_should_keep_alive(&h->parser) != 0;
+	       http_should_keep_alive(&h->parser) != 0;
 }
 
 bool
@@ -327,8 +327,7 @@ http_route(const struct http *h, const struct http_policy *policy,
 		const char *path;
 		enum http_target target;
 	} resources[] = { { "/v1/ws", HTTP_T_WEBSOCKET },
-		{ "/healthz", HTTP_T_HEALTHZ },
-		{ "/readyz", HTTP_T_READYZ },
+		{ "/healthz", HTTP_T_HEALTHZ }, { "/readyz", HTTP_T_READYZ },
 		{ "/metrics", HTTP_T_METRICS } };
 	enum http_target target = HTTP_T_NONE;
 	struct str path = path_of(h);
@@ -372,12 +371,11 @@ http_switch(const struct http *h, struct bytes *out)
 	memcpy(text + sizeof(h->key), guid, sizeof(guid) - 1);
 	SHA1(text, sizeof(text), hash);
 	EVP_EncodeBlock(accept, hash, sizeof(hash));
-	bytes_add_str(out,
-	    STR("HTTP/1.1 101 Switching Protocols\r\n"
-		"Upgrade: websocket\r\n"
-		"Connection: Upgrade\r\n"
-		"Sec-WebSocket-Protocol: " PROTOCOL "\r\n"
-		"Sec-WebSocket-Accept: "));
+	bytes_add_str(out, STR("HTTP/1.1 101 Switching Protocols\r\n"
+			       "Upgrade: websocket\r\n"
+			       "Connection: Upgrade\r\n"
+			       "Sec-WebSocket-Protocol: " PROTOCOL "\r\n"
+			       "Sec-WebSocket-Accept: "));
 	bytes_add(out, accept, 28);
 	bytes_add_str(out, STR("\r\n\r\n"));
 }
@@ -401,10 +399,9 @@ static const struct status {
 	{ 429, "Too Many Requests",
 	    "there are too many connections from this address\n",
 	    "Retry-After: 10\r\n" },
-	{ 431, "Request Header Fields Too Large",
-	    "the headers are too large\n", "" },
-	{ 500, "Internal Server Error", "the server could not do this\n",
+	{ 431, "Request Header Fields Too Large", "the headers are too large\n",
 	    "" },
+	{ 500, "Internal Server Error", "the server could not do this\n", "" },
 	{ 505, "HTTP Version Not Supported", "this is HTTP/1.1\n", "" },
 	{ 503, "Service Unavailable", "the server is overloaded\n",
 	    "Retry-After: 5\r\n" },
@@ -440,9 +437,9 @@ http_answer(struct bytes *out, unsigned status, const char *type,
 	    s->status, s->reason,
 	    type != NULL ? type : "text/plain; charset=utf-8", body.n,
 	    s->headers,
-	    status == 426  ? "Connection: Upgrade, close\r\n" :
-		keep_alive ? "" :
-			     "Connection: close\r\n");
+	    status == 426 ? "Connection: Upgrade, close\r\n"
+	    : keep_alive  ? ""
+			  : "Connection: close\r\n");
 	if (!head)
 		bytes_add_str(out, body);
 }

@@ -19,9 +19,9 @@
 
 #include "base/bytes.h"
 
-#define HTTP_BYTES 8192
+#define HTTP_BYTES   8192
 #define HTTP_HEADERS 64
-#define HTTP_VALUE 512 /* bytes of a header that matters here */
+#define HTTP_VALUE   512 /* bytes of a header that matters here */
 
 enum http_header {
 	HTTP_OTHER,

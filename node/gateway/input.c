@@ -50,6 +50,8 @@ press(struct conn *c)
 		wheel_list_add(&w->blocked, &c->waiting);
 		worker_retry(w);
 	}
+	if (c->asked >= CONN_ASKED_MAX)
+		conn_pause(c, PAUSE_ANSWER);
 	if (conn_queued(c) <= most)
 		return;
 	conn_flush(c);
@@ -379,8 +381,8 @@ proxy_done(struct conn *c, const struct proxy *proxy)
 	if (!proxy->local)
 		c->ip = proxy->from;
 	if (limit_open(w->gateway->limit, &c->ip,
-	        w->settings->max_connections_address, mono_now(),
-	        &c->address) != OK) {
+		w->settings->max_connections_address, mono_now(),
+		&c->address) != OK) {
 		c->address = NULL;
 		counter_add(&w->counters.refused_address, 1);
 		conn_close(c);

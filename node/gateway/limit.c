@@ -48,15 +48,14 @@ limit_rate(uint64_t count, uint64_t per_ms, uint64_t burst)
 
 /* The bucket after one more operation, and the wait before the next. */
 static uint64_t
-spend(uint64_t tat, const struct limit_rate *rate, uint64_t now,
-    uint64_t *wait)
+spend(uint64_t tat, const struct limit_rate *rate, uint64_t now, uint64_t *wait)
 {
 	if (tat < now)
 		tat = now;
 	tat += rate->interval_ns;
-	*wait = tat - now + rate->interval_ns > rate->burst_ns ?
-	    tat - now + rate->interval_ns - rate->burst_ns :
-	    0;
+	*wait = tat - now + rate->interval_ns > rate->burst_ns
+		    ? tat - now + rate->interval_ns - rate->burst_ns
+		    : 0;
 	return tat;
 }
 
@@ -140,7 +139,7 @@ limit_free(struct limit *l)
 		struct shard *s = &l->shards[i];
 
 		HASH_ITER(hh, s->table, a, tmp)
-			address_free(s, a);
+		address_free(s, a);
 		pthread_mutex_destroy(&s->lock);
 	}
 	free(l);
@@ -150,8 +149,9 @@ static bool
 spent(const struct limit_address *a, struct mono now)
 {
 	return atomic_load_explicit(&a->operations, memory_order_relaxed) >
-	    now.ns ||
-	    atomic_load_explicit(&a->passwords, memory_order_relaxed) > now.ns;
+		   now.ns ||
+	       atomic_load_explicit(&a->passwords, memory_order_relaxed) >
+		   now.ns;
 }
 
 /* Forgets who has nothing to be remembered for, and for room the oldest. */
@@ -161,7 +161,7 @@ idle_trim(struct shard *s, struct mono now)
 	struct limit_address *a;
 
 	while ((a = s->idle) != NULL &&
-	    (s->count >= s->capacity || !spent(a, now))) {
+	       (s->count >= s->capacity || !spent(a, now))) {
 		DL_DELETE(s->idle, a);
 		address_free(s, a);
 	}

@@ -45,9 +45,9 @@ port_of(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&ss, &len) != 0)
 		return 0;
-	return ss.ss_family == AF_INET6 ?
-	    ntohs(((struct sockaddr_in6 *)(void *)&ss)->sin6_port) :
-	    ntohs(((struct sockaddr_in *)(void *)&ss)->sin_port);
+	return ss.ss_family == AF_INET6
+		   ? ntohs(((struct sockaddr_in6 *)(void *)&ss)->sin6_port)
+		   : ntohs(((struct sockaddr_in *)(void *)&ss)->sin_port);
 }
 
 /* -1: errno says why. */
@@ -63,8 +63,8 @@ listen_socket(const struct sockaddr_storage *ss, socklen_t len)
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0 &&
 	    (ss->ss_family != AF_INET6 ||
-	        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ==
-	            0) &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ==
+		    0) &&
 	    bind(fd, (const struct sockaddr *)ss, len) == 0 &&
 	    listen(fd, BACKLOG) == 0)
 		return fd;
@@ -75,8 +75,8 @@ listen_socket(const struct sockaddr_storage *ss, socklen_t len)
 }
 
 enum err
-listen_open(int *fds, unsigned n, const char *host, uint16_t *port,
-    char *what, size_t what_len)
+listen_open(int *fds, unsigned n, const char *host, uint16_t *port, char *what,
+    size_t what_len)
 {
 	struct sockaddr_storage ss;
 	socklen_t len;

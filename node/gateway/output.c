@@ -52,8 +52,7 @@ output_new(struct output_pool *pool, size_t n)
 		pool->kept -= o->cap;
 	} else {
 		/* A large one in steps, so that it need not move often. */
-		cap = c < OUTPUT_CLASSES ? class_cap(c) :
-		                           n + n / 2;
+		cap = c < OUTPUT_CLASSES ? class_cap(c) : n + n / 2;
 		if ((o = malloc(sizeof(*o) + cap)) == NULL)
 			return NULL;
 		o->cap = cap;
@@ -88,8 +87,7 @@ output_left(const struct output *o)
 }
 
 bool
-output_add(struct output_pool *pool, struct output **o, const void *p,
-    size_t n)
+output_add(struct output_pool *pool, struct output **o, const void *p, size_t n)
 {
 	struct output *old = *o, *more;
 	size_t left = output_left(old);
@@ -107,4 +105,3 @@ output_add(struct output_pool *pool, struct output **o, const void *p,
 	old->n += n;
 	return true;
 }
-

@@ -21,7 +21,7 @@
 #include "base/err.h"
 
 #define OUTPUT_CLASSES 5 /* 512 bytes, 2, 8, 32, 128 KiB */
-#define OUTPUT_KEEP (4u << 20)
+#define OUTPUT_KEEP    (4u << 20)
 
 struct output {
 	struct output *next; /* spare */

@@ -11,10 +11,10 @@
 /* Section 2.2. */
 #define COMMAND_LOCAL 0x20 /* with the version in the high half */
 #define COMMAND_PROXY 0x21
-#define TCP4 0x11
-#define TCP6 0x21
-#define TCP4_LEN 12
-#define TCP6_LEN 36
+#define TCP4          0x11
+#define TCP6          0x21
+#define TCP4_LEN      12
+#define TCP6_LEN      36
 
 /* The type-length-values after the addresses must fill the rest exactly. */
 static bool

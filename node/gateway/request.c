@@ -130,8 +130,8 @@ static bool
 secret(const struct request *r)
 {
 	return r->rq.op == OP_NONE ||
-	    (op_info(r->rq.op)->flags &
-		(OP_OPEN | OP_PASSWORD | OP_CONTROL)) != 0;
+	       (op_info(r->rq.op)->flags &
+		   (OP_OPEN | OP_PASSWORD | OP_CONTROL)) != 0;
 }
 
 void

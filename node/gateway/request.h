@@ -16,7 +16,7 @@
 #include "node/gateway/gateway.h"
 
 #define REQUEST_BLOCK 2048
-#define REQUEST_KEEP 1024
+#define REQUEST_KEEP  1024
 
 /* NULL when out of memory. */
 struct request_pool *request_pool_new(void) MUST_USE;

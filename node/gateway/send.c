@@ -42,15 +42,9 @@ void
 conn_send(struct conn *c, const char *p, size_t n)
 {
 	struct worker *w = conn_worker(c);
-	uint64_t most = (uint64_t)OUTPUT_LIMITS * w->settings->max_output;
 
 	if (!conn_live(c))
 		return;
-	if (conn_queued(c) > most) {
-		counter_add(&w->counters.overflowed, 1);
-		conn_close(c);
-		return;
-	}
 	if (!output_add(&w->outputs, &c->out, p, n)) {
 		conn_close(c);
 		return;
@@ -96,9 +90,9 @@ missed(struct conn *c, const struct frame *f)
 			return;
 	if (c->nmissed == c->capmissed) {
 		cap = c->capmissed == 0 ? 8 : 2 * c->capmissed;
-		m = cap <= CONN_MISSED_MAX ?
-		    reallocarray(c->missed, cap, sizeof(*m)) :
-		    NULL;
+		m = cap <= CONN_MISSED_MAX
+			? reallocarray(c->missed, cap, sizeof(*m))
+			: NULL;
 		if (m == NULL) {
 			conn_close(c);
 			return;
@@ -109,6 +103,17 @@ missed(struct conn *c, const struct frame *f)
 	c->missed[c->nmissed++] = (struct gateway_missed){ f->log, f->seq };
 }
 
+/* Whether more than so much waits; much may have come in this turn, which
+ * alone makes no slow reader. */
+static bool
+waits(struct conn *c, uint64_t most)
+{
+	if (conn_queued(c) <= most)
+		return false;
+	conn_flush(c);
+	return conn_queued(c) > most;
+}
+
 /* Whether no frame of the feed can be taken now. */
 static bool
 feed_stands(struct conn *c)
@@ -117,11 +122,7 @@ feed_stands(struct conn *c)
 
 	if (c->feed != FEED_ON)
 		return true;
-	if (conn_queued(c) <= w->settings->max_output)
-		return false;
-	/* Much may have come in this turn: that alone makes no slow reader. */
-	conn_flush(c);
-	if (!conn_live(c) || conn_queued(c) <= w->settings->max_output)
+	if (!waits(c, w->settings->max_output))
 		return !conn_live(c);
 	c->feed = FEED_SUSPENDED;
 	counter_add(&w->counters.suspended, 1);
@@ -180,25 +181,53 @@ answer_metrics(struct conn *c, struct str text)
 		conn_finish(c);
 }
 
-void
-conn_frame(struct conn *c, struct frame *f)
+/*
+ * Each request is followed by one answer, so as many frames that are none of
+ * the feed are taken for answers; what comes besides is a notice.  (They
+ * cannot be told apart here; taking a notice for an answer does no harm.)
+ */
+static void
+answer_or_notice(struct conn *c)
+{
+	struct worker *w = conn_worker(c);
+	uint32_t max = w->settings->max_output;
+
+	if (c->asked > 0) {
+		(void)waits(c, max);
+		if (--c->asked <= CONN_ASKED_MAX / 2 && conn_live(c))
+			conn_unpause(c, PAUSE_ANSWER);
+	} else if (waits(c, (uint64_t)OUTPUT_LIMITS * max)) {
+		counter_add(&w->counters.overflowed, 1);
+		conn_close(c);
+	}
+}
+
+static void
+feed_or_answer(struct conn *c, struct frame *f)
 {
 	struct worker *w = conn_worker(c);
 
+	if (f->log == 0) {
+		answer_or_notice(c);
+	} else if (feed_stands(c)) {
+		if (conn_live(c))
+			missed(c, f);
+		return;
+	}
+	conn_send(c, f->data + f->off, f->len);
+	counter_add(&w->counters.frames_out, 1);
+	if (f->accepted.ns != 0)
+		worker_stamp(w, f->accepted);
+}
+
+void
+conn_frame(struct conn *c, struct frame *f)
+{
 	if (c->state == CONN_ANSWER) {
-		answer_metrics(c,
-		    (struct str){ f->data + FRAME_HEADER,
-		        f->off + f->len - FRAME_HEADER });
+		answer_metrics(c, (struct str){ f->data + FRAME_HEADER,
+				      f->off + f->len - FRAME_HEADER });
 	} else if (c->state == CONN_OPEN) {
-		if (f->log != 0 && feed_stands(c)) {
-			if (conn_live(c))
-				missed(c, f);
-		} else {
-			conn_send(c, f->data + f->off, f->len);
-			counter_add(&w->counters.frames_out, 1);
-			if (f->accepted.ns != 0)
-				worker_stamp(w, f->accepted);
-		}
+		feed_or_answer(c, f);
 	}
 	frame_unref(f);
 }
@@ -233,8 +262,7 @@ write_out(struct conn *c, struct output **o)
 
 	if (output_left(*o) == 0)
 		return;
-	buf = uv_buf_init((*o)->data + (*o)->off,
-	    (unsigned)output_left(*o));
+	buf = uv_buf_init((*o)->data + (*o)->off, (unsigned)output_left(*o));
 	n = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
 	if (n < 0 && n != UV_EAGAIN) {
 		conn_close(c);
@@ -253,7 +281,7 @@ write_out(struct conn *c, struct output **o)
 	buf = uv_buf_init(c->writing->data + c->writing->off,
 	    (unsigned)output_left(c->writing));
 	if (uv_write(&c->writing->req, (uv_stream_t *)&c->tcp, &buf, 1,
-	        on_written) != 0) {
+		on_written) != 0) {
 		output_free(&w->outputs, c->writing);
 		c->writing = NULL;
 		conn_close(c);
@@ -268,8 +296,7 @@ encrypt(struct conn *c)
 
 	if (output_left(c->out) == 0)
 		return true;
-	ok = tls_write(c->tls, c->out->data + c->out->off,
-	    output_left(c->out));
+	ok = tls_write(c->tls, c->out->data + c->out->off, output_left(c->out));
 	output_free(&w->outputs, c->out);
 	c->out = NULL;
 	return ok;

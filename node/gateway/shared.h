@@ -33,7 +33,7 @@ struct gateway {
 	struct balance *balance;
 	struct listener listeners[LISTEN_MAX + 1]; /* the last: metrics */
 	unsigned nlisteners;
-	bool started, stopped; /* main's */
+	bool started, stopped;        /* main's */
 	_Atomic uint32_t connections; /* over all workers */
 	atomic_bool pressed;
 	_Atomic uint64_t stop_at; /* ns of struct mono; 0: not stopping */

@@ -55,8 +55,8 @@ bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
 static void
 method_make(void)
 {
-	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK,
-	    "gateway");
+	method =
+	    BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "gateway");
 	if (method == NULL)
 		return;
 	BIO_meth_set_read(method, bio_read);
@@ -76,8 +76,8 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *outlen,
 
 	(void)ssl;
 	(void)arg;
-	if (SSL_select_next_proto(&selected, outlen, ours, sizeof(ours) - 1,
-		in, inlen) != OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto(&selected, outlen, ours, sizeof(ours) - 1, in,
+		inlen) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	*out = selected;
 	return SSL_TLSEXT_ERR_OK;
@@ -119,9 +119,9 @@ context_options(SSL_CTX *ctx)
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
 		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_mode(ctx,
-	    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+				  SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	/* Resumption by tickets: the state is the client's to keep. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx, id, sizeof(id) - 1);
@@ -130,8 +130,8 @@ context_options(SSL_CTX *ctx)
 }
 
 enum err
-tls_context(SSL_CTX **out, const char *certificate, const char *key,
-    char *what, size_t what_len)
+tls_context(SSL_CTX **out, const char *certificate, const char *key, char *what,
+    size_t what_len)
 {
 	SSL_CTX *ctx;
 	enum err rc;
@@ -140,7 +140,8 @@ tls_context(SSL_CTX **out, const char *certificate, const char *key,
 	if ((rc = key_mode(key, what, what_len)) != OK)
 		return rc;
 	ERR_clear_error();
-	if (method == NULL || (ctx = SSL_CTX_new(TLS_server_method())) == NULL) {
+	if (method == NULL ||
+	    (ctx = SSL_CTX_new(TLS_server_method())) == NULL) {
 		snprintf(what, what_len, "%s", err_text(ERR_NOMEM));
 		return ERR_NOMEM;
 	}
@@ -148,7 +149,7 @@ tls_context(SSL_CTX **out, const char *certificate, const char *key,
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		rc = complain(what, what_len, certificate);
 	else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(ctx) != 1)
+		 SSL_CTX_check_private_key(ctx) != 1)
 		rc = complain(what, what_len, key);
 	if (rc != OK) {
 		SSL_CTX_free(ctx);

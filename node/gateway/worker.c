@@ -9,7 +9,7 @@
 #include "node/gateway/conn.h"
 
 #define INCOMING_MAX 1024
-#define SCRATCH_MAX 65536
+#define SCRATCH_MAX  65536
 
 /* ---- slots --------------------------------------------------------------- */
 
@@ -22,8 +22,8 @@ slots_grow(struct worker *w)
 	if (slots == NULL)
 		return false;
 	for (uint32_t i = w->nslots; i < cap; i++)
-		slots[i] = (struct slot){ .next =
-		                              i + 1 < cap ? i + 1 : SLOT_NONE };
+		slots[i] =
+		    (struct slot){ .next = i + 1 < cap ? i + 1 : SLOT_NONE };
 	w->slots = slots;
 	w->free_slot = w->nslots;
 	w->nslots = cap;
@@ -83,8 +83,8 @@ worker_http(struct worker *w)
 {
 	struct http *h;
 
-	h = w->nspare_http > 0 ? w->spare_http[--w->nspare_http] :
-	                         malloc(sizeof(*h));
+	h = w->nspare_http > 0 ? w->spare_http[--w->nspare_http]
+			       : malloc(sizeof(*h));
 	if (h != NULL)
 		http_init(h);
 	return h;

@@ -23,15 +23,15 @@
 #include "node/gateway/wheel.h"
 #include "node/gateway/ws.h"
 
-#define WORKER_INPUT 16384 /* bytes read at once */
-#define WORKER_TICK_MS 100
+#define WORKER_INPUT    16384 /* bytes read at once */
+#define WORKER_TICK_MS  100
 #define WORKER_RETRY_MS 10
-#define WORKER_LAG_MS 100  /* turns that are longer shed connections */
-#define WORKER_SPARE 64    /* readers kept for the next connection */
-#define WORKER_BACKLOG 65536 /* frames, then the feed should wait */
-#define WORKER_CHUNK 256   /* requests handed over at once */
-#define WORKER_STAMPS 1024
-#define HIST_BUCKETS 24
+#define WORKER_LAG_MS   100   /* turns that are longer shed connections */
+#define WORKER_SPARE    64    /* readers kept for the next connection */
+#define WORKER_BACKLOG  65536 /* frames, then the feed should wait */
+#define WORKER_CHUNK    256   /* requests handed over at once */
+#define WORKER_STAMPS   1024
+#define HIST_BUCKETS    24
 
 struct conn;
 
@@ -112,14 +112,14 @@ struct worker {
 
 	struct slot *slots;
 	uint32_t nslots, free_slot, nconns;
-	struct wheel deadlines; /* of connections */
-	struct wheel rates;     /* those that may be read again */
+	struct wheel deadlines;     /* of connections */
+	struct wheel rates;         /* those that may be read again */
 	struct wheel_entry blocked; /* those that wait for main */
-	struct conn *dirty;     /* those that have something to write */
+	struct conn *dirty;         /* those that have something to write */
 
 	struct channel_list requests; /* for main */
-	uint32_t turn; /* counts what was handed over */
-	bool full;     /* main took no more */
+	uint32_t turn;                /* counts what was handed over */
+	bool full;                    /* main took no more */
 
 	struct request_pool *pool;
 	struct output_pool outputs;
@@ -129,8 +129,8 @@ struct worker {
 	unsigned nspare_http;
 	struct bytes scratch; /* answers of the gateway's own */
 
-	struct mono now; /* when the input at hand was read */
-	uint64_t turn_ns, idle_ns; /* at the end of the last turn */
+	struct mono now;                /* when the input at hand was read */
+	uint64_t turn_ns, idle_ns;      /* at the end of the last turn */
 	uint64_t stamps[WORKER_STAMPS]; /* of frames written in this turn */
 	unsigned nstamps;
 	struct log_limit log_limit;
@@ -158,7 +158,7 @@ static inline bool
 worker_blocked(const struct worker *w)
 {
 	return w->full ||
-	    atomic_load_explicit(&w->gateway->pressed, memory_order_relaxed);
+	       atomic_load_explicit(&w->gateway->pressed, memory_order_relaxed);
 }
 
 /* Runs the timer that looks after paused connections. */

@@ -17,8 +17,8 @@
 
 #include "proto/utf8.h"
 
-#define HEADER_MAX 14 /* with a mask */
-#define KEEP 4096     /* bytes of message buffer that an idle one may keep */
+#define HEADER_MAX 14   /* with a mask */
+#define KEEP       4096 /* bytes of message buffer that an idle one may keep */
 
 struct ws {
 	wslay_frame_context_ptr frames;
@@ -67,9 +67,8 @@ on_recv(uint8_t *buf, size_t len, int flags, void *arg)
 struct ws *
 ws_new(void)
 {
-	static const struct wslay_frame_callbacks callbacks = {
-		.recv_callback = on_recv
-	};
+	static const struct wslay_frame_callbacks callbacks = { .recv_callback =
+								    on_recv };
 	struct ws *ws;
 
 	if ((ws = calloc(1, sizeof(*ws))) == NULL)
@@ -127,7 +126,7 @@ bool
 ws_idle(const struct ws *ws)
 {
 	return ws->fed == ws->used && !ws->in_frame && !ws->in_message &&
-	    !ws->over;
+	       !ws->over;
 }
 
 uint64_t
@@ -240,7 +239,7 @@ code_allowed(unsigned code)
 {
 	return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 &&
 		   code != 1006) ||
-	    (code >= 3000 && code <= 4999);
+	       (code >= 3000 && code <= 4999);
 }
 
 static enum ws_type
@@ -337,8 +336,8 @@ next(struct ws *ws, size_t max, struct ws_event *ev)
 			return type;
 		ws->used += f.data_length;
 		ws->left -= f.data_length;
-		type = control(f.opcode) ? control_data(ws, &f, ev) :
-		                           message_data(ws, &f, ev);
+		type = control(f.opcode) ? control_data(ws, &f, ev)
+					 : message_data(ws, &f, ev);
 		if (type != WS_MORE)
 			return type;
 	}

@@ -22,7 +22,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define WS_HEADER_MAX 10   /* of a frame without a mask */
+#define WS_HEADER_MAX  10  /* of a frame without a mask */
 #define WS_CONTROL_MAX 125 /* payload of a control frame, section 5.5 */
 
 enum ws_op {
@@ -48,9 +48,9 @@ enum ws_code {
 };
 
 enum ws_type {
-	WS_MORE,  /* wants more bytes */
-	WS_TEXT,  /* a whole message, UTF-8 */
-	WS_PING,  /* answer with the same payload */
+	WS_MORE, /* wants more bytes */
+	WS_TEXT, /* a whole message, UTF-8 */
+	WS_PING, /* answer with the same payload */
 	WS_PONG,
 	WS_CLOSE, /* the peer closes, with code */
 	WS_BAD    /* close with code; why says what was wrong */

@@ -27,9 +27,9 @@
 #include "node/gateway/gateway.h"
 
 #define FEED_LOG 7
-#define BATCH 64
-#define SLOTS 65536
-#define WORKERS 64
+#define BATCH    64
+#define SLOTS    65536
+#define WORKERS  64
 
 struct session {
 	struct session *next;
@@ -49,7 +49,7 @@ static uv_async_t async;
 static uv_loop_t *loop;
 static struct gateway_config cfg;
 static struct gateway_listen listeners[3], metrics;
-static const char *origins[8];
+static char certificate_file[4096], key_file[4096];
 static size_t capacity = 65536;
 
 /* ---- configuration ------------------------------------------------------- */
@@ -89,16 +89,18 @@ configure(const char *arg)
 			*numbers[i].value = (uint32_t)strtoul(value, NULL, 10);
 			return true;
 		}
-	if (strncmp(arg, "cert=", 5) == 0)
-		cfg.tls_certificate = strdup(value);
-	else if (strncmp(arg, "key=", 4) == 0)
-		cfg.tls_key = strdup(value);
-	else if (strncmp(arg, "capacity=", 9) == 0)
+	if (strncmp(arg, "cert=", 5) == 0) {
+		snprintf(certificate_file, sizeof(certificate_file), "%s",
+		    value);
+		cfg.tls_certificate = certificate_file;
+	} else if (strncmp(arg, "key=", 4) == 0) {
+		snprintf(key_file, sizeof(key_file), "%s", value);
+		cfg.tls_key = key_file;
+	} else if (strncmp(arg, "capacity=", 9) == 0) {
 		capacity = strtoul(value, NULL, 10);
-	else if (strncmp(arg, "origin=", 7) == 0 && cfg.norigins < 8)
-		origins[cfg.norigins++] = strdup(value);
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 
@@ -110,7 +112,6 @@ defaults(void)
 	cfg = (struct gateway_config){ .workers = 1,
 		.listen = listeners,
 		.metrics = &metrics,
-		.origins = origins,
 		.max_connections = 20000,
 		.max_connections_address = 20000,
 		.max_message = 131072,
@@ -267,8 +268,7 @@ operation(const struct request *r)
 	nrequests++;
 	if ((op_info(r->rq.op)->flags & OP_OPEN) != 0) {
 		assert(r->address[0] != '\0');
-		answer(r, "address", str_of(r->address),
-		    DELIVER_AUTHENTICATED);
+		answer(r, "address", str_of(r->address), DELIVER_AUTHENTICATED);
 	} else if (r->rq.op == OP_ACK) {
 		nacks++;
 	} else if (r->rq.op != OP_SEND || str_eq(a->to, STR("close"))) {
@@ -372,11 +372,12 @@ print_stats(void)
 	    (unsigned long long)nclosed);
 #define X(name) printf(",\"" #name "\":%llu", (unsigned long long)s.name);
 	X(accepted)
-	X(refused) X(refused_address) X(bytes_in) X(bytes_out) X(frames_out)
-	X(suspended) X(overflowed) X(pings_lost) X(timeouts) X(malformed)
-	X(rate_limited) X(acks_merged) X(pushed_count) X(pushed_us_sum)
+	X(refused)
+	X(refused_address) X(bytes_in) X(bytes_out) X(frames_out) X(suspended)
+	    X(overflowed) X(pings_lost) X(timeouts) X(malformed) X(rate_limited)
+		X(acks_merged) X(pushed_count) X(pushed_us_sum)
 #undef X
-	print_list("connections", s.connections, s.workers);
+		    print_list("connections", s.connections, s.workers);
 	print_list("sessions", s.sessions, s.workers);
 	print_list("handed_over", s.handed_over, s.workers);
 	print_list("shed", s.shed, s.workers);

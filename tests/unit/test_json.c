@@ -186,8 +186,7 @@ only_utf8_is_taken(void **state)
 		assert_true(utf8_valid(good[i], strlen(good[i])));
 		if (good[i][0] == '\x01')
 			continue;
-		n = (size_t)snprintf(value, sizeof(value), "\"a%sb\"",
-		    good[i]);
+		n = (size_t)snprintf(value, sizeof(value), "\"a%sb\"", good[i]);
 		assert_int_equal(read_value(value, n), OK);
 		value[n - 1] = '\0';
 		assert_str(rq.args.text, value + 1);
@@ -226,9 +225,9 @@ numbers_are_integers_in_range(void **state)
 		    cases[i].text);
 		/* What no value starts with is no JSON. */
 		assert_int_equal(read_text(text),
-		    cases[i].text[0] == '+' || cases[i].text[0] == '.' ?
-			ERR_MALFORMED :
-			cases[i].err);
+		    cases[i].text[0] == '+' || cases[i].text[0] == '.'
+			? ERR_MALFORMED
+			: cases[i].err);
 	}
 	assert_int_equal(read_text("{\"op\":\"history\",\"id\":1,\"to\":\"b\","
 				   "\"after\":-0}"),
@@ -388,8 +387,8 @@ operators_operations_are_apart(void **state)
 
 	(void)state;
 	memcpy(buf, status, sizeof(status));
-	assert_int_equal(
-	    json_read(&rq, buf, sizeof(status) - 1, true, &what), OK);
+	assert_int_equal(json_read(&rq, buf, sizeof(status) - 1, true, &what),
+	    OK);
 	assert_int_equal(rq.op, OP_CTL_STATUS);
 	memcpy(buf, ping, sizeof(ping));
 	assert_int_equal(json_read(&rq, buf, sizeof(ping) - 1, true, &what),

@@ -67,8 +67,8 @@ what_is_open_is_not_for_the_control_socket(void **state)
 	for (int op = OP_NONE + 1; op < OP_COUNT; op++) {
 		unsigned flags = op_info((enum op)op)->flags;
 
-		assert_true((flags & (OP_OPEN | OP_CONTROL)) !=
-		    (OP_OPEN | OP_CONTROL));
+		assert_true(
+		    (flags & (OP_OPEN | OP_CONTROL)) != (OP_OPEN | OP_CONTROL));
 	}
 }
 
