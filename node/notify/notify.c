@@ -420,10 +420,12 @@ notify_suspended(struct notify *n, const struct request *rq)
 {
 	struct session *s = notify_find(n, &rq->conn);
 
-	if (s != NULL && !s->suspended) {
-		s->suspended = true;
-		n->stats.suspended++;
-	}
+	if (s == NULL || s->suspended)
+		return;
+	s->suspended = true;
+	n->stats.suspended++;
+	/* Behind the last frame of the feed: from here on it may drain. */
+	notify_send(n, &s->conn, NULL, DELIVER_SUSPENDED);
 }
 
 void
