@@ -174,6 +174,17 @@ channel_close(struct channel *ch)
 	pthread_cond_broadcast(&ch->cond);
 }
 
+bool
+channel_closed(struct channel *ch)
+{
+	bool closed;
+
+	pthread_mutex_lock(&ch->mutex);
+	closed = ch->closed;
+	pthread_mutex_unlock(&ch->mutex);
+	return closed;
+}
+
 size_t
 channel_count(struct channel *ch)
 {

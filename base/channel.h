@@ -14,6 +14,7 @@
 #ifndef BASE_CHANNEL_H
 #define BASE_CHANNEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -69,6 +70,9 @@ struct channel_item *channel_wait(struct channel *ch,
 
 /* Further pushes get ERR_CLOSED; a waiter returns. */
 void channel_close(struct channel *ch);
+
+/* Whether channel_close was called. */
+bool channel_closed(struct channel *ch);
 
 /* Items in it now; an estimate for metrics. */
 size_t channel_count(struct channel *ch);
