@@ -99,7 +99,7 @@ struct message {
 	struct message_parts parts;
 	struct registry reg;
 	struct str realm;
-	bool started, degraded, stopping;
+	bool started, degraded, recovering, stopping;
 	enum err degraded_why;
 	uint64_t now_ms; /* wall clock of this turn */
 	struct mono now;

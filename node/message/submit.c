@@ -435,13 +435,25 @@ degrade(struct message *m, enum err why)
 	message_alert(m, "queue", true, "the queue cannot store messages");
 }
 
+/* Only after the last straggler of the old term has come back. */
+static void
+recover(struct message *m)
+{
+	if (!m->recovering || m->pending != NULL)
+		return;
+	m->recovering = false;
+	m->degraded = false;
+	log_notice("message", "queue recovered index=%llu",
+	    (unsigned long long)m->next_index);
+	sessions_tell(m, STR("{\"push\":\"queue\",\"state\":\"ok\"}"));
+	message_alert(m, "queue", false, "the queue stores messages again");
+}
+
 static void
 queue_state(struct message *m, const struct queue_item *it)
 {
 	switch (it->type) {
 	case QUEUE_FAILED:
-		/* Everything pending came back before this. */
-		assert(m->pending == NULL);
 		m->term = it->term;
 		m->next_index = it->index;
 		degrade(m, it->err);
@@ -449,13 +461,7 @@ queue_state(struct message *m, const struct queue_item *it)
 	case QUEUE_RECOVERED:
 		m->term = it->term;
 		m->next_index = it->index;
-		m->degraded = false;
-		log_notice("message", "queue recovered index=%llu",
-		    (unsigned long long)it->index);
-		sessions_tell(m,
-		    STR("{\"push\":\"queue\",\"state\":\"ok\"}"));
-		message_alert(m, "queue", false,
-		    "the queue stores messages again");
+		m->recovering = true;
 		break;
 	case QUEUE_ENTRY:
 		break;
@@ -484,6 +490,7 @@ message_queue_done(struct message *m, struct channel_item *items)
 		degrade(m, it->err);
 		failed(m, p);
 	}
+	recover(m);
 }
 
 void
