@@ -509,6 +509,7 @@ main(int argc, char **argv)
 		fatal("fork: %s", strerror(errno));
 	node_open(&n);
 	start(&n);
+	on_tick(&n);
 	say_ready(&n);
 	background_ready();
 	(void)sd_notify(0, "READY=1");

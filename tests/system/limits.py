@@ -31,9 +31,14 @@ BOB = "bob@example.org"
 GROWTH_KIB = 96 * 1024
 
 
-def upgrade(port, token=None):
-    """A raw WebSocket connection, logged in when a token is given."""
-    s = socket.create_connection(("127.0.0.1", port), 10)
+def upgrade(port, token=None, buffer=None):
+    """A raw WebSocket connection, logged in when a token is given, with a
+    receive buffer of that many bytes."""
+    s = socket.socket()
+    if buffer:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    s.settimeout(10)
+    s.connect(("127.0.0.1", port))
     key = base64.b64encode(os.urandom(16)).decode()
     s.sendall((f"GET /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
                f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
@@ -177,10 +182,7 @@ async def slow_loris():
 
 def stuffed(ready, port, tokens):
     """eve reads nothing; owner fills her mailbox as fast as possible."""
-    eve = socket.socket()
-    eve.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    eve.close()
-    eve = upgrade(port, tokens["eve"])
+    eve = upgrade(port, tokens["eve"], buffer=4096)
     owner = upgrade(port, tokens["owner"])
     owner.settimeout(5)
     for number in range(1, 100000):
@@ -193,6 +195,7 @@ def stuffed(ready, port, tokens):
             ready.set()
         if number > 2000:
             time.sleep(0.002)
+    eve.close()
 
 
 async def reader_that_stops_reading():

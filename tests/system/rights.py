@@ -25,7 +25,7 @@ REQUESTS = {
              "event": "0" * 26},
     "redact": {"to": BOB, "stream": 1, "number": 1, "event": "0" * 26},
     "react": {"to": BOB, "stream": 1, "number": 1, "event": "0" * 26,
-              "emoji": "x"},
+              "emoji": "\U0001f44d"},
     "stream": {"stream": 1},
     "read": {"to": BOB, "seq": 1},
     "history": {"to": BOB}, "conversations": {}, "rooms": {},
@@ -55,7 +55,7 @@ ROOM_REQUESTS = [
               "event": "0" * 26}),
     ("redact", {"to": "#r", "stream": 5, "number": 1, "event": "0" * 26}),
     ("react", {"to": "#r", "stream": 5, "number": 1, "event": "0" * 26,
-               "emoji": "x"}),
+               "emoji": "\U0001f44d"}),
     ("read", {"to": "#r", "seq": 1}),
     ("history", {"to": "#r"}),
     ("leave", {"room": "#r"}),
@@ -155,7 +155,7 @@ async def muted_banned_and_kicked():
         await bob.refused("muted", "send", to="#r", stream=1, number=2,
                           text="two")
         await bob.refused("muted", "react", to="#r", stream=1, number=2,
-                          event=ok["event"], emoji="x")
+                          event=ok["event"], emoji="\U0001f44d")
         await bob.op("leave", room="#r")
         await bob.op("join", room="#r")
         await bob.refused("muted", "send", to="#r", stream=1, number=2,
