@@ -37,7 +37,11 @@ enum err json_read(struct json_request *rq, char *buf, size_t n, bool control,
  * Members are written one after the other into a struct bytes; commas are put
  * by looking at the last byte, so the functions can be mixed freely.  Text is
  * escaped as RFC 8259 asks (and U+2028, U+2029, DEL).  It must be UTF-8.
+ * libjansson has functions of two of these names: they are others for the
+ * linker, and its header goes before this one.
  */
+#define json_object json_object_begin
+#define json_array  json_array_begin
 void json_object(struct bytes *b);                     /* { */
 void json_object_end(struct bytes *b);                 /* } */
 void json_object_in(struct bytes *b, const char *key); /* "key":{ */
