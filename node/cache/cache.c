@@ -24,8 +24,10 @@ struct cache {
 	uint32_t per_log;
 	struct window *windows;
 	struct window *newest, *oldest;
-	uint64_t entries, hits, misses, evicted;
+	uint64_t entries, room, hits, misses, evicted;
 };
+
+#define WINDOW_MIN 4 /* items that there is room for */
 
 struct cache *
 cache_new(uint64_t budget_bytes, uint32_t per_log)
@@ -123,6 +125,7 @@ window_free(struct cache *c, struct window *w)
 	window_clear(c, w);
 	use_unlink(c, w);
 	HASH_DELETE(hh, c->windows, w);
+	c->room -= w->cap;
 	free(w->items);
 	free(w);
 }
@@ -145,9 +148,8 @@ window_new(struct cache *c, uint32_t log)
 }
 
 static enum err
-window_grow(struct window *w)
+window_resize(struct cache *c, struct window *w, uint32_t cap)
 {
-	uint32_t cap = w->cap == 0 ? 4 : w->cap * 2;
 	struct item *items;
 
 	if ((items = calloc(cap, sizeof(*items))) == NULL)
@@ -155,10 +157,27 @@ window_grow(struct window *w)
 	for (uint32_t i = 0; i < w->n; i++)
 		items[i] = *window_at(w, i);
 	free(w->items);
+	c->room += cap;
+	c->room -= w->cap;
 	w->items = items;
 	w->cap = cap;
 	w->head = 0;
 	return OK;
+}
+
+/*
+ * A log that was long while storage stood still gives its memory back; when
+ * there is none for the smaller copy, later.
+ */
+static void
+window_fit(struct cache *c, struct window *w)
+{
+	uint32_t cap = w->cap;
+
+	while (cap > WINDOW_MIN && w->n <= cap / 4)
+		cap /= 2;
+	if (cap < w->cap)
+		(void)window_resize(c, w, cap);
 }
 
 /* Drops applied entries from the front while the window is over per_log. */
@@ -170,6 +189,7 @@ window_trim(struct cache *c, struct window *w)
 		window_pop(c, w);
 		c->evicted++;
 	}
+	window_fit(c, w);
 }
 
 /*
@@ -197,6 +217,8 @@ cache_shrink(struct cache *c)
 		}
 		if (w->n == 0)
 			window_free(c, w);
+		else
+			window_fit(c, w);
 		w = next;
 	}
 }
@@ -216,7 +238,9 @@ cache_put(struct cache *c, uint32_t log, struct entry *e, unsigned place)
 		return ERR_NOMEM;
 	if (w->n > 0 && seq != w->first + w->n)
 		window_clear(c, w);
-	if (w->n == w->cap && (rc = window_grow(w)) != OK)
+	if (w->n == w->cap &&
+	    (rc = window_resize(c, w,
+	         w->cap == 0 ? WINDOW_MIN : w->cap * 2)) != OK)
 		return rc;
 	if (w->n == 0)
 		w->first = seq;
@@ -282,10 +306,10 @@ cache_after(struct cache *c, uint32_t log, uint32_t conv, uint64_t after,
 	uint32_t i;
 	int found = 0;
 
-	if (w == NULL || w->n == 0 || after + 1 < w->first)
+	if (w == NULL || w->n == 0 || after < w->first - 1)
 		return -1;
 	use_touch(c, w);
-	if (after + 1 - w->first >= w->n)
+	if (after - (w->first - 1) >= w->n)
 		return 0;
 	for (i = (uint32_t)(after + 1 - w->first); i < w->n && found < n;
 	     i++) {
@@ -379,6 +403,7 @@ cache_stats(const struct cache *c, struct cache_stats *out)
 	*out = (struct cache_stats){ .budget = c->budget,
 		.bytes = c->bytes,
 		.entries = c->entries,
+		.room = c->room,
 		.logs = HASH_COUNT(c->windows),
 		.hits = c->hits,
 		.misses = c->misses,

@@ -53,7 +53,7 @@ uint64_t cache_first(struct cache *c, uint32_t log);
 /*
  * Up to n items with seq > after, ascending; conv 0: of the whole log, else
  * only of this conversation.  Returns how many, or -1 when the window does
- * not reach down to after + 1 (counted as a miss).
+ * not reach down to after + 1.
  */
 int cache_after(struct cache *c, uint32_t log, uint32_t conv, uint64_t after,
     struct cache_item *out, int n);
@@ -75,6 +75,7 @@ void cache_replace(struct cache *c, uint32_t log, struct entry *e);
 
 struct cache_stats {
 	uint64_t budget, bytes, entries, logs, hits, misses, evicted;
+	uint64_t room; /* entries that memory is there for */
 };
 void cache_stats(const struct cache *c, struct cache_stats *out);
 
