@@ -441,33 +441,31 @@ op_recovery(struct message *m, struct call *c)
 	return rc;
 }
 
-/* account id, time (BE64), hash of the new password: kith-protocol(7). */
+/* time (BE64), hash of the new password, account as it stands in the request:
+ * kith-protocol(7). */
 static enum err
 recover_proof(struct message *m, const struct call *c,
     const struct account *a)
 {
 	uint8_t key[SIGN_PUBLIC_LEN], sig[SIGN_LEN];
-	struct {
-		uint8_t id[ID_LEN];
-		uint8_t time[8];
-		uint8_t password[HASH_LEN];
-	} msg;
+	uint8_t msg[8 + HASH_LEN + 320];
 	uint64_t t = c->a->time;
+	size_t n = 8 + HASH_LEN + c->a->account.n;
 
 	if (hex_decode(key, sizeof(key), c->a->key) != OK ||
-	    hex_decode(sig, sizeof(sig), c->a->signature) != OK)
+	    hex_decode(sig, sizeof(sig), c->a->signature) != OK ||
+	    n > sizeof(msg))
 		return ERR_INVALID;
 	if (t + RECOVER_SKEW_MS < m->now_ms || t > m->now_ms + RECOVER_SKEW_MS)
 		return ERR_TOO_OLD;
 	if (a == NULL || !a->has_recovery ||
 	    !secret_equal(key, a->recovery, sizeof(key)))
 		return ERR_CREDENTIALS;
-	memcpy(msg.id, a->id.b, ID_LEN);
 	for (unsigned i = 0; i < 8; i++)
-		msg.time[i] = (uint8_t)(t >> (56 - 8 * i));
-	hash256(msg.password, "kith recover 1",
-	    PARTS(PART_STR(c->a->new)));
-	return sign_verify(sig, key, "kith recover 1", PART(&msg, sizeof(msg)));
+		msg[i] = (uint8_t)(t >> (56 - 8 * i));
+	hash256(msg + 8, "kith recover 1", PARTS(PART_STR(c->a->new)));
+	memcpy(msg + 8 + HASH_LEN, c->a->account.p, c->a->account.n);
+	return sign_verify(sig, key, "kith recover 1", PART(msg, n));
 }
 
 enum err
