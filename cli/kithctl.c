@@ -347,7 +347,7 @@ int
 main(int argc, char **argv)
 {
 	enum { JSON = 256, OPERATOR, NO_PASSWORD, MANY, TOKENS, PASSWORD,
-		VERSION };
+		OPT_VERSION };
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, JSON },
@@ -357,7 +357,7 @@ main(int argc, char **argv)
 		{ "tokens", required_argument, NULL, TOKENS },
 		{ "password-file", required_argument, NULL, PASSWORD },
 		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, VERSION },
+		{ "version", no_argument, NULL, OPT_VERSION },
 		{ NULL, 0, NULL, 0 },
 	};
 	int ch, n;
@@ -388,7 +388,7 @@ main(int argc, char **argv)
 		case 'h':
 			usage(stdout);
 			return 0;
-		case VERSION:
+		case OPT_VERSION:
 			puts("kithctl " PACKAGE_VERSION);
 			return 0;
 		default:
