@@ -95,6 +95,8 @@ on_event(json_t *m)
 	name_seen(app_str(m, "from"));
 	snprintf(chat.last_event, sizeof(chat.last_event), "%s",
 	    app_str(m, "event"));
+	if (event_is_copy(m, chat.app->account))
+		return;
 	above();
 	(void)event_print(m, chat.app->account, true);
 	below();

@@ -31,7 +31,8 @@ matches(const char *with, const char *only)
 static void
 show(struct follow *f, const json_t *event)
 {
-	if (!matches(event_with(event, f->app->account), f->only))
+	if (!matches(event_with(event, f->app->account), f->only) ||
+	    (!f->app->json && event_is_copy(event, f->app->account)))
 		return;
 	if (f->app->json)
 		app_print_json(event);

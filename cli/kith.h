@@ -66,6 +66,9 @@ int cmd_chat(struct app *a, int argc, char **argv);
 /* event.c: one line for people of an event; with its conversation when
  * `where'.  False: nothing to show. */
 bool event_print(const json_t *event, const char *self, bool where);
+/* What happens in a room stands in the mailbox of whom it is about, too: the
+ * room's is shown, but an invite has only this one to us. */
+bool event_is_copy(const json_t *event, const char *self);
 /* The other side of it: the room, or the person who is not self. */
 const char *event_with(const json_t *event, const char *self);
 
