@@ -22,8 +22,8 @@ last_segment(struct disk *d)
 static void
 add_segment(struct disk *d, uint64_t start, bool synced)
 {
-	d->segments = realloc(d->segments,
-	    (d->nsegments + 1) * sizeof(d->segments[0]));
+	d->segments =
+	    realloc(d->segments, (d->nsegments + 1) * sizeof(d->segments[0]));
 	if (d->segments == NULL)
 		abort();
 	d->segments[d->nsegments++] =
@@ -33,9 +33,8 @@ add_segment(struct disk *d, uint64_t start, bool synced)
 static void
 add_record(struct segment *g, uint64_t index, struct entry *e)
 {
-	g->records = sim_grow(g->records, g->n, &g->cap,
-	    sizeof(g->records[0]));
-	g->records[g->n++] = (struct record){ index, entry_ref(e) };
+	g->records = sim_grow(g->records, g->n, &g->cap, sizeof(g->records[0]));
+	g->records[g->n++] = (struct record){ index, entry_ref(e), false };
 }
 
 static void
@@ -167,11 +166,12 @@ disk_commit_done(struct sim *s)
 		return;
 	}
 	d->durable = d->waiting[d->committing - 1].index;
-	if (!failed) {
-		/* What waited since is not written yet. */
-		g->header_synced = true;
-		g->synced = g->n;
-	}
+	/* The kernel may have marked the pages clean that it could not write.
+	 */
+	for (uint32_t i = g->synced; i < g->n; i++)
+		g->records[i].lost = failed;
+	g->header_synced = true;
+	g->synced = g->n; /* what waited since is not written yet */
 	give_back(s, d->committing, true);
 	start_commit(s);
 }
@@ -196,16 +196,12 @@ disk_reopen(struct sim *s)
 }
 
 void
-disk_result(struct sim *s, struct packet *p, uint32_t term)
+disk_result(struct sim *s, const struct packet *r, uint32_t term)
 {
-	/* Freed first: the node may give up in the middle. */
-	struct packet r = *p;
-
-	free(p);
-	if (r.type == P_ANSWER)
-		node_committed(s, r.number, r.answer == A_OK);
-	else if (r.type == P_HELLO)
-		node_failed(s, term, r.number);
+	if (r->type == P_ANSWER)
+		node_committed(s, r->number, r->answer == A_OK);
+	else if (r->type == P_HELLO)
+		node_failed(s, term, r->number);
 	else
 		node_recovered(s);
 }
@@ -219,24 +215,28 @@ disk_crash(struct sim *s, bool power)
 
 	for (uint32_t i = 0; i < d->nsegments; i++) {
 		struct segment *g = &d->segments[i];
-		uint32_t unsynced = g->n - g->synced;
+		uint32_t unsynced;
 		bool writing = d->busy && i == d->nsegments - 1;
 
+		for (uint32_t k = 0; power && k < g->n; k++)
+			if (g->records[k].lost)
+				cut_segment(g, k);
+		unsynced = g->n - g->synced;
 		/* The write itself may have got only so far. */
 		if (unsynced > 0 && (power || writing))
 			cut_segment(g,
-			    g->synced +
-				(uint32_t)sim_below(s, unsynced + 1));
+			    g->synced + (uint32_t)sim_below(s, unsynced + 1));
 		if (power && !g->header_synced && sim_below(s, 2) == 0) {
 			free_segment(g);
-			memmove(g, g + 1,
-			    (--d->nsegments - i) * sizeof(*g));
+			memmove(g, g + 1, (--d->nsegments - i) * sizeof(*g));
 			i--;
 		}
 	}
 	for (uint32_t i = 0; i < d->nwaiting; i++)
 		entry_unref(d->waiting[i].entry);
 	d->nwaiting = 0;
+	store_free(d->staged);
+	d->staged = NULL;
 	d->busy = d->failed = false;
 	d->life++;
 	d->result_ns = 0;
@@ -285,7 +285,9 @@ disk_replay(struct sim *s, void (*take)(struct sim *s, struct entry *e))
 		if (entry_decode(&e, g->records[i].entry->bytes) != OK)
 			sim_fail(s, "entry %llu cannot be read",
 			    (unsigned long long)i + 1);
+		s->reading = e;
 		take(s, e);
+		s->reading = NULL;
 		entry_unref(e);
 	}
 }
@@ -310,4 +312,5 @@ disk_free(struct disk *d)
 		entry_unref(d->waiting[i].entry);
 	free(d->waiting);
 	store_free(d->store);
+	store_free(d->staged);
 }

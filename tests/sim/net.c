@@ -48,7 +48,7 @@ net_send(struct sim *s, struct packet p)
  * until the device comes with another one.
  */
 void
-net_arrive(struct sim *s, struct packet *p)
+net_arrive(struct sim *s, const struct packet *p)
 {
 	struct node *n = &s->node;
 
@@ -61,7 +61,6 @@ net_arrive(struct sim *s, struct packet *p)
 		if (n->session[p->device] == p->conn)
 			node_recv(s, p);
 	}
-	packet_free(p);
 }
 
 void

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAULTS_MS 20000 /* then it heals */
-#define QUIET_MS 600000 /* and has so long to finish */
+#define FAULTS_MS 20000  /* then it heals */
+#define QUIET_MS  600000 /* and has so long to finish */
 
 /* ---- time and chance ----------------------------------------------------- */
 
@@ -36,8 +36,7 @@ sim_grow(void *p, uint32_t n, uint32_t *cap, size_t size)
 static bool
 earlier(const struct occasion *a, const struct occasion *b)
 {
-	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns :
-				      a->order < b->order;
+	return a->at_ns != b->at_ns ? a->at_ns < b->at_ns : a->order < b->order;
 }
 
 void
@@ -47,8 +46,7 @@ sim_at(struct sim *s, uint64_t delay_ns, struct occasion what)
 
 	what.at_ns = s->now_ns + delay_ns;
 	what.order = s->order++;
-	s->heap = sim_grow(s->heap, s->nheap, &s->heap_cap,
-	    sizeof(*s->heap));
+	s->heap = sim_grow(s->heap, s->nheap, &s->heap_cap, sizeof(*s->heap));
 	s->nheap++;
 	for (; i > 0; i = up) {
 		up = (i - 1) / 2;
@@ -111,8 +109,8 @@ sim_trace(struct sim *s, const char *fmt, ...)
 struct id
 sim_log_id(const struct sim *s, uint32_t log)
 {
-	return log < ACCOUNTS ? s->account_ids[log] :
-				s->room_ids[log - ACCOUNTS];
+	return log < ACCOUNTS ? s->account_ids[log]
+			      : s->room_ids[log - ACCOUNTS];
 }
 
 /* Texts are a number and padding. */
@@ -122,17 +120,12 @@ sim_text_of(const struct event *ev)
 	return strtoull(ev->body.text.p, NULL, 10);
 }
 
-struct place *
+const struct place *
 entry_place(const struct entry *e, uint32_t log)
 {
-	static struct place p;
-
-	for (uint32_t i = 0; i < e->nplaces; i++) {
-		if (e->places[i].conv != log + 1)
-			continue;
-		p = e->places[i];
-		return &p;
-	}
+	for (uint32_t i = 0; i < e->nplaces; i++)
+		if (e->places[i].conv == log + 1)
+			return &e->places[i];
 	return NULL;
 }
 
@@ -173,7 +166,8 @@ crash(struct sim *s)
 	s->crashes++;
 	node_crash(s);
 	disk_crash(s, power);
-	sim_at(s, MS(sim_below(s, 500)), (struct occasion){ .type = AT_START });
+	sim_at(s, MS(sim_below(s, 500)),
+	    (struct occasion){ .type = AT_START, .life = s->node.life });
 }
 
 static void
@@ -203,7 +197,8 @@ happen(struct sim *s, struct occasion *o)
 			node_stored(s);
 		break;
 	case AT_START:
-		node_start(s);
+		if (!stale_node)
+			node_start(s);
 		break;
 	case AT_OPENED:
 		if (!stale_node)
@@ -247,12 +242,10 @@ draw(struct sim *s)
 
 	s->loss = one_in[sim_below(s, 5)];
 	s->fail_commit = one_in[sim_below(s, 5)] * 3;
-	s->break_ms = sim_below(s, 3) == 0 ?
-	    0 :
-	    200 + (uint32_t)sim_below(s, 5000);
-	s->crash_ms = sim_below(s, 4) == 0 ?
-	    0 :
-	    500 + (uint32_t)sim_below(s, 8000);
+	s->break_ms =
+	    sim_below(s, 3) == 0 ? 0 : 200 + (uint32_t)sim_below(s, 5000);
+	s->crash_ms =
+	    sim_below(s, 4) == 0 ? 0 : 500 + (uint32_t)sim_below(s, 8000);
 	s->delay_us = 100 + (uint32_t)sim_below(s, 100000);
 	s->texts = 50 + (uint32_t)sim_below(s, 250);
 }
@@ -261,8 +254,8 @@ static void
 begin(struct sim *s)
 {
 	for (uint32_t i = 0; i < LOGS; i++) {
-		struct id *id = i < ACCOUNTS ? &s->account_ids[i] :
-					       &s->room_ids[i - ACCOUNTS];
+		struct id *id = i < ACCOUNTS ? &s->account_ids[i]
+					     : &s->room_ids[i - ACCOUNTS];
 
 		memset(id, 0, sizeof(*id));
 		id->b[0] = (uint8_t)sim_below(s, 4); /* some share a shard */
@@ -299,12 +292,13 @@ sim_run(struct sim *s, uint64_t seed, enum mutation m, bool trace)
 		struct occasion o = next_occasion(s);
 
 		s->now_ns = o.at_ns;
-		if (s->now_ns > MS(FAULTS_MS + QUIET_MS)) {
-			packet_free(o.packet);
+		s->packet = o.packet;
+		if (s->now_ns > MS(FAULTS_MS + QUIET_MS))
 			sim_fail(s, "not everything has arrived in the end");
-		}
 		s->steps++;
 		happen(s, &o);
+		packet_free(s->packet);
+		s->packet = NULL;
 	}
 	check_history(s);
 	return true;
@@ -327,6 +321,8 @@ sim_free(struct sim *s)
 	for (uint32_t i = 0; i < s->nheap; i++)
 		packet_free(s->heap[i].packet);
 	free(s->heap);
+	packet_free(s->packet);
+	entry_unref(s->reading);
 	node_forget(&s->node);
 	disk_free(&s->disk);
 	for (uint32_t i = 0; i < DEVICES; i++)

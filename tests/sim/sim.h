@@ -29,52 +29,53 @@
 #include "proto/sends.h"
 #include "proto/shard.h"
 
-#define ACCOUNTS 3
-#define ROOMS 2
-#define LOGS (ACCOUNTS + ROOMS) /* mailboxes, then rooms */
-#define DEVICES (2 * ACCOUNTS)
-#define WINDOW 16
-#define EPOCHS 64
+#define ACCOUNTS    3
+#define ROOMS       2
+#define LOGS        (ACCOUNTS + ROOMS) /* mailboxes, then rooms */
+#define DEVICES     (2 * ACCOUNTS)
+#define WINDOW      16
+#define EPOCHS      64
+#define TEXTS_MAX   300
 #define QUEUE_LIMIT 40 /* entries submitted and not returned */
 
 #define MUTATIONS(X)                                                           \
 	X(NONE, "none")                                                        \
-	X(ACK_EARLY, "ack-early")         /* before the commit */              \
-	X(PUSH_EARLY, "push-early")       /* the same for followers */         \
-	X(SYNC_AGAIN, "sync-again")       /* a second fdatasync is believed */ \
-	X(NO_OPEN_SYNC, "no-open-sync")   /* what replay read is not synced */ \
-	X(NO_SUPERSEDE, "no-supersede")   /* the failed tail still counts */   \
-	X(NO_ROLLBACK, "no-rollback")     /* of positions, after a failure */  \
-	X(NO_UNDO, "no-undo")             /* of stream numbers, likewise */    \
-	X(FORGET_MARKS, "forget-marks")   /* streams are not in the journal */ \
-	X(NO_REPEATS, "no-repeats")       /* a repeat is taken as new */       \
-	X(SKIP_GAPS, "skip-gaps")         /* devices take what comes */        \
-	X(DIRECT_AHEAD, "direct-ahead")   /* direct numbers need no order */
+	X(ACK_EARLY, "ack-early")       /* before the commit */                \
+	X(PUSH_EARLY, "push-early")     /* the same for followers */           \
+	X(SYNC_AGAIN, "sync-again")     /* a second fdatasync is believed */   \
+	X(NO_OPEN_SYNC, "no-open-sync") /* what replay read is not synced */   \
+	X(NO_SUPERSEDE, "no-supersede") /* the failed tail still counts */     \
+	X(NO_ROLLBACK, "no-rollback")   /* of positions, after a failure */    \
+	X(NO_UNDO, "no-undo")           /* of stream numbers, likewise */      \
+	X(FORGET_MARKS, "forget-marks") /* streams are not in the journal */   \
+	X(NO_REPEATS, "no-repeats")     /* a repeat is taken as new */         \
+	X(SKIP_GAPS, "skip-gaps")       /* devices take what comes */          \
+	X(DIRECT_AHEAD, "direct-ahead") /* direct numbers need no order */
 
 enum mutation {
 #define X(constant, name) MUT_##constant,
 	MUTATIONS(X)
 #undef X
-	MUT_COUNT
+	    MUT_COUNT
 };
 
 /* ---- things that happen -------------------------------------------------- */
 
 enum event_type {
-	AT_PACKET,    /* arrives */
-	AT_COMMIT,    /* the disk has finished one */
-	AT_REOPEN,    /* it tries a new segment */
-	AT_RESULT,    /* of the disk, comes to the node */
-	AT_STORED,    /* storage has taken over */
-	AT_START,     /* of the node */
-	AT_OPENED,    /* its journal is open */
-	AT_CRASH,     /* of the node */
-	AT_TICK,      /* of the node: heads, storage */
-	AT_CONNECT,   /* a device tries */
-	AT_BREAK,     /* of a connection */
-	AT_WRITE,     /* somebody writes a message */
-	AT_ACT,       /* a device looks at its deadlines */
-	AT_HEAL       /* the end of faults */
+	AT_PACKET,  /* arrives */
+	AT_COMMIT,  /* the disk has finished one */
+	AT_REOPEN,  /* it tries a new segment */
+	AT_RESULT,  /* of the disk, comes to the node */
+	AT_STORED,  /* storage has taken over */
+	AT_START,   /* of the node */
+	AT_OPENED,  /* its journal is open */
+	AT_CRASH,   /* of the node */
+	AT_TICK,    /* of the node: heads, storage */
+	AT_CONNECT, /* a device tries */
+	AT_BREAK,   /* of a connection */
+	AT_WRITE,   /* somebody writes a message */
+	AT_ACT,     /* a device looks at its deadlines */
+	AT_HEAL     /* the end of faults */
 };
 
 struct packet;
@@ -82,7 +83,7 @@ struct packet;
 struct occasion {
 	uint64_t at_ns, order;
 	enum event_type type;
-	uint32_t life;   /* of the node or disk: stale when another */
+	uint32_t life; /* of the node or disk: stale when another */
 	uint32_t device;
 	struct packet *packet; /* owned */
 };
@@ -121,8 +122,8 @@ struct packet {
 	enum answer answer;
 	/* positions */
 	uint32_t log, epoch;
-	uint64_t from, to; /* P_ANSWER, P_PUSH: from */
-	struct mark mark;  /* P_HEAD */
+	uint64_t from, to;   /* P_ANSWER, P_PUSH: from */
+	struct mark mark;    /* P_HEAD */
 	struct entry *entry; /* P_PUSH, P_DIRECT: one reference */
 	struct event_id id;  /* P_ANSWER */
 };
@@ -132,6 +133,7 @@ struct packet {
 struct record {
 	uint64_t index;
 	struct entry *entry; /* its bytes are what was written */
+	bool lost;           /* the disk never got it, whatever it said */
 };
 
 struct segment {
@@ -154,10 +156,10 @@ struct disk {
 	uint32_t nwaiting, waiting_cap, committing; /* the first ones */
 	bool busy, failed;
 	uint32_t term, life;
-	uint64_t durable; /* index */
+	uint64_t durable;   /* index */
 	uint64_t result_ns; /* results come in order */
-	/* What storage has taken over. */
-	struct store *store;
+	/* What storage has taken over, and is about to. */
+	struct store *store, *staged;
 };
 
 /* ---- the node ------------------------------------------------------------ */
@@ -204,7 +206,6 @@ struct node {
 	struct pending pending[QUEUE_LIMIT];
 	uint32_t npending;
 	uint32_t session[DEVICES]; /* connection, 0: none */
-	bool storing;
 };
 
 /* ---- the devices --------------------------------------------------------- */
@@ -235,11 +236,13 @@ struct device {
 	struct window windows[LOGS];
 	struct follower followers[LOGS];
 	struct head copies[LOGS];
-	struct history shown[LOGS]; /* as delivered, contiguous */
-	uint64_t last_text[LOGS][DEVICES];
+	/* Of each stream: the last one out of a log. */
+	struct {
+		uint64_t number, text;
+	} last[DEVICES][LOGS];
 	struct seen *direct; /* shown before they had a position */
 	uint32_t ndirect, direct_cap;
-	bool *shown_text; /* by text number */
+	bool shown[TEXTS_MAX + 1]; /* by the number of the text */
 };
 
 /* ---- the whole ----------------------------------------------------------- */
@@ -275,6 +278,9 @@ struct sim {
 	struct history truth[LOGS]; /* as any device was first told */
 	uint64_t steps, delivered, crashes, failures, directs, repeats;
 
+	/* Freed with the rest when a check ends everything. */
+	struct packet *packet;
+	struct entry *reading;
 	jmp_buf out;
 	char why[256];
 };
@@ -298,13 +304,13 @@ struct id sim_log_id(const struct sim *s, uint32_t log);
 uint64_t sim_text_of(const struct event *ev);
 void history_add(struct history *h, struct entry *e); /* its own reference */
 void history_free(struct history *h);
-struct place *entry_place(const struct entry *e, uint32_t log);
+const struct place *entry_place(const struct entry *e, uint32_t log);
 
-#define MS(n) ((uint64_t)(n) * 1000000)
+#define MS(n) ((uint64_t)(n)*1000000)
 
 /* net.c */
 void net_send(struct sim *s, struct packet p);
-void net_arrive(struct sim *s, struct packet *p);
+void net_arrive(struct sim *s, const struct packet *p);
 void net_break(struct sim *s, uint32_t device);
 void packet_free(struct packet *p);
 
@@ -312,11 +318,10 @@ void packet_free(struct packet *p);
 void disk_submit(struct sim *s, struct entry *e, uint32_t term);
 void disk_commit_done(struct sim *s);
 void disk_reopen(struct sim *s);
-void disk_result(struct sim *s, struct packet *p, uint32_t term);
+void disk_result(struct sim *s, const struct packet *r, uint32_t term);
 void disk_crash(struct sim *s, bool power);
 void disk_open(struct sim *s); /* cuts, syncs */
-void disk_replay(struct sim *s,
-    void (*take)(struct sim *s, struct entry *e));
+void disk_replay(struct sim *s, void (*take)(struct sim *s, struct entry *e));
 void disk_free(struct disk *d);
 void store_free(struct store *st);
 
@@ -324,7 +329,7 @@ void store_free(struct store *st);
 void node_start(struct sim *s);
 void node_opened(struct sim *s);
 void node_crash(struct sim *s);
-void node_recv(struct sim *s, struct packet *p);
+void node_recv(struct sim *s, const struct packet *p);
 void node_committed(struct sim *s, uint64_t index, bool ok);
 void node_failed(struct sim *s, uint32_t term, uint64_t next_index);
 void node_recovered(struct sim *s);
@@ -338,13 +343,14 @@ void device_free(struct device *d);
 void device_connect(struct sim *s, uint32_t device);
 void device_lost(struct sim *s, uint32_t device);
 void device_write(struct sim *s, uint32_t device);
-void device_recv(struct sim *s, struct packet *p);
+void device_recv(struct sim *s, const struct packet *p);
 void device_act(struct sim *s, uint32_t device);
 
 /* check.c */
 void check_ack(struct sim *s, const struct packet *p);
 void check_delivered(struct sim *s, uint32_t device, uint32_t log,
     struct entry *e);
+void check_shown(struct sim *s, uint32_t device, const struct event *ev);
 void check_history(struct sim *s);
 bool check_quiet(struct sim *s); /* has everything arrived? */
 
