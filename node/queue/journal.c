@@ -80,7 +80,9 @@ list(struct journal *j)
 			j->has_reserve = true;
 	}
 	(void)closedir(d);
-	qsort(j->segments, j->nsegments, sizeof(*j->segments), by_number);
+	if (j->nsegments > 0)
+		qsort(j->segments, j->nsegments, sizeof(*j->segments),
+		    by_number);
 	return rc;
 }
 
