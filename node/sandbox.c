@@ -16,13 +16,22 @@
 
 #include "base/logger.h"
 
+/* The leak checker of a sanitizer build looks into its own process. */
+static void
+not_dumpable(void)
+{
+#ifndef __SANITIZE_ADDRESS__
+	(void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 void
 sandbox_process(void)
 {
 	struct rlimit none = { 0, 0 };
 
 	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	not_dumpable();
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	umask(077);
 }
@@ -63,7 +72,7 @@ sandbox_user(const char *user, const char *data, char *what, size_t len)
 		return ERR_FORBIDDEN;
 	}
 	/* Changing ids made the process dumpable again. */
-	(void)prctl(PR_SET_DUMPABLE, 0);
+	not_dumpable();
 	return OK;
 }
 
