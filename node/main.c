@@ -317,11 +317,11 @@ start(struct node *n)
 		n->config.tls_certificate, n->config.tls_key, NULL };
 
 	sandbox_enter(n->config.data, readable);
+	control_start(n->control, n->message);
 	if (storage_start(n->storage, ch->batches, ch->reads) != OK ||
 	    queue_start(n->queue, ch->queue) != OK ||
 	    gateway_start(n->gateway, ch->requests) != OK)
 		fatal("threads cannot be started");
-	control_start(n->control, n->message);
 }
 
 /* The picture, from the outside in; what needs root comes first. */
