@@ -50,7 +50,6 @@
 	X(role, STR, 16)                                                       \
 	X(status, STR, 16)                                                     \
 	X(level, STR, 16)                                                      \
-	X(path, STR, 4096)                                                     \
 	X(pattern, STR, 320)                                                   \
 	X(device, U64, 0)                                                      \
 	X(stream, U64, 0)                                                      \
@@ -187,7 +186,6 @@ enum op_key {
 	X(OP_CTL_LOG_LEVEL, "log-level", 0, K(level), OP_CONTROL)              \
 	X(OP_CTL_RELOAD, "reload", 0, 0, OP_CONTROL)                           \
 	X(OP_CTL_DOCTOR, "doctor", 0, 0, OP_CONTROL)                           \
-	X(OP_CTL_BACKUP, "backup", K(path), 0, OP_CONTROL)                     \
 	X(OP_CTL_STOP, "stop", 0, 0, OP_CONTROL)
 
 enum op {

@@ -85,6 +85,18 @@ alert_post(struct message *m, struct account *a, const char *text)
 	return rc;
 }
 
+/* Marked by kithctl, or named in the configuration. */
+static bool
+is_told(const struct message *m, const struct account *a)
+{
+	if (a->state != ACCOUNT_ACTIVE)
+		return false;
+	for (size_t i = 0; i < m->cfg.noperators; i++)
+		if (strcmp(m->cfg.operators[i], a->name) == 0)
+			return true;
+	return a->operator;
+}
+
 /* All operators, or none: a text is delivered as one. */
 static bool
 alert_text(struct message *m, const char *text)
@@ -93,7 +105,7 @@ alert_text(struct message *m, const char *text)
 
 	HASH_ITER(hh_id, m->reg.accounts_id, a, next)
 	{
-		if (!a->operator || a->state != ACCOUNT_ACTIVE)
+		if (!is_told(m, a))
 			continue;
 		if (alert_post(m, a, text) != OK)
 			return false;

@@ -77,7 +77,6 @@ static const handler handlers[OP_COUNT] = {
 	[OP_CTL_LOG_LEVEL] = ctl_log_level,
 	[OP_CTL_RELOAD] = ctl_reload,
 	[OP_CTL_DOCTOR] = ctl_doctor,
-	[OP_CTL_BACKUP] = ctl_backup,
 	[OP_CTL_STOP] = ctl_stop,
 };
 

@@ -90,7 +90,6 @@ enum err ctl_storage(struct message *m, struct call *c) MUST_USE;
 enum err ctl_log_level(struct message *m, struct call *c) MUST_USE;
 enum err ctl_reload(struct message *m, struct call *c) MUST_USE;
 enum err ctl_doctor(struct message *m, struct call *c) MUST_USE;
-enum err ctl_backup(struct message *m, struct call *c) MUST_USE;
 enum err ctl_stop(struct message *m, struct call *c) MUST_USE;
 
 #endif

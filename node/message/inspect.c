@@ -392,16 +392,3 @@ ctl_doctor(struct message *m, struct call *c)
 	json_array_end(&b);
 	return end(m, &b, c);
 }
-
-enum err
-ctl_backup(struct message *m, struct call *c)
-{
-	enum err rc;
-
-	if (m->parts.host.backup == NULL)
-		return ERR_UNSUPPORTED;
-	rc = m->parts.host.backup(m->parts.host.arg, c->a->path, c->rq);
-	if (rc == OK)
-		c->kept = true;
-	return rc;
-}

@@ -70,9 +70,6 @@ struct message_parts {
 		/* Runs the alert command and the webhook. */
 		void (*alert)(void *arg, const char *what, bool begins,
 		    const char *text);
-		/* kithctl backup: reports through message_backup_done. */
-		enum err (*backup)(void *arg, struct str path,
-		    struct request *rq);
 	} host;
 };
 

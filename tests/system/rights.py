@@ -120,7 +120,7 @@ async def control_operations_are_not_for_clients():
         tokens = node.accounts("alice", operator=True)
         alice = Client(node, tokens["alice"])
         await alice.connect()
-        for name in ("account-add", "status", "stop", "backup", "sessions"):
+        for name in ("account-add", "status", "stop", "queue", "sessions"):
             await alice.refused("unknown-op", name)
 
 
