@@ -49,8 +49,7 @@ bytes_reserve(struct bytes *b, size_t n)
 {
 	if (b->failed)
 		return NULL;
-	if (n > b->limit - b->n ||
-	    (b->n + n > b->cap && !grow(b, b->n + n))) {
+	if (n > b->limit - b->n || (b->n + n > b->cap && !grow(b, b->n + n))) {
 		b->failed = true;
 		return NULL;
 	}

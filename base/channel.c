@@ -47,8 +47,8 @@ channel_free(struct channel *ch)
 
 /* With the mutex held; true: it was empty, the receiver must be woken. */
 static bool
-append(struct channel *ch, struct channel_item *head,
-    struct channel_item *tail, size_t n)
+append(struct channel *ch, struct channel_item *head, struct channel_item *tail,
+    size_t n)
 {
 	bool first = ch->list.head == NULL;
 

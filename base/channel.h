@@ -32,8 +32,8 @@ struct channel_list {
 struct channel;
 
 /* wake may be NULL.  Returns NULL when out of memory. */
-struct channel *channel_new(size_t capacity, void (*wake)(void *), void *arg)
-    MUST_USE;
+struct channel *channel_new(size_t capacity, void (*wake)(void *),
+    void *arg) MUST_USE;
 
 /* The caller has drained it, and no thread uses it any more. */
 void channel_free(struct channel *ch);
@@ -54,8 +54,8 @@ channel_list_add(struct channel_list *l, struct channel_item *it)
 enum err channel_push(struct channel *ch, struct channel_item *it) MUST_USE;
 
 /* Takes all of list and empties it, or (ERR_FULL, ERR_CLOSED) nothing. */
-enum err channel_push_list(struct channel *ch, struct channel_list *list)
-    MUST_USE;
+enum err channel_push_list(struct channel *ch,
+    struct channel_list *list) MUST_USE;
 
 /* Takes the item whatever the count: for answers to bounded requests. */
 void channel_push_reserved(struct channel *ch, struct channel_item *it);
@@ -65,8 +65,7 @@ struct channel_item *channel_drain(struct channel *ch);
 
 /* As drain, but waits up to timeout_ms for the first item (0: no wait,
  * UINT64_MAX: for ever).  NULL on time-out, or when closed and empty. */
-struct channel_item *channel_wait(struct channel *ch,
-    unsigned long timeout_ms);
+struct channel_item *channel_wait(struct channel *ch, unsigned long timeout_ms);
 
 /* Further pushes get ERR_CLOSED; a waiter returns. */
 void channel_close(struct channel *ch);

@@ -68,7 +68,7 @@ enum err {
 #define X(constant, code, sentence) constant,
 	ERR_TABLE(X)
 #undef X
-	ERR_COUNT
+	    ERR_COUNT
 };
 
 /* The stable code, as in kith-protocol(7).  Static. */

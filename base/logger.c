@@ -12,8 +12,8 @@
 
 static const char *const names[] = { "debug", "info", "notice", "warning",
 	"alert" };
-static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_NOTICE,
-	LOG_WARNING, LOG_ALERT };
+static const int priorities[] = { LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING,
+	LOG_ALERT };
 
 static atomic_int threshold = LOG_L_NOTICE;
 static enum logger_target where = LOGGER_STDERR;

@@ -16,8 +16,13 @@
 #include "base/err.h"
 #include "base/mono.h"
 
-enum log_level { LOG_L_DEBUG, LOG_L_INFO, LOG_L_NOTICE, LOG_L_WARNING,
-	LOG_L_ALERT };
+enum log_level {
+	LOG_L_DEBUG,
+	LOG_L_INFO,
+	LOG_L_NOTICE,
+	LOG_L_WARNING,
+	LOG_L_ALERT
+};
 
 enum logger_target { LOGGER_STDERR, LOGGER_SYSLOG };
 

@@ -10,7 +10,7 @@ mono_now(void)
 
 	assert(clock_gettime(CLOCK_MONOTONIC, &t) == 0);
 	return (struct mono){ (uint64_t)t.tv_sec * 1000000000u +
-		(uint64_t)t.tv_nsec };
+			      (uint64_t)t.tv_nsec };
 }
 
 uint64_t

@@ -30,8 +30,8 @@ device_name(int argc, char **argv, int at)
 static int
 keep_token(struct app *a, json_t *ok)
 {
-	int rc = app_token_write(a, app_str(ok, "account"),
-	    app_str(ok, "token"));
+	int rc =
+	    app_token_write(a, app_str(ok, "account"), app_str(ok, "token"));
 
 	if (rc == EXIT_OK && a->json) {
 		(void)json_object_del(ok, "token");
@@ -77,8 +77,7 @@ cmd_login(struct app *a, int argc, char **argv)
 	if (!app_secret(a, "password", password, sizeof(password)))
 		return secret_missing();
 	request = json_pack("{s:s, s:s, s:s, s:s}", "op", "login", "account",
-	    argv[0], "password", password, "name",
-	    device_name(argc, argv, 1));
+	    argv[0], "password", password, "name", device_name(argc, argv, 1));
 	secret_wipe(password, sizeof(password));
 	return enter(a, request);
 }
@@ -101,9 +100,8 @@ cmd_register(struct app *a, int argc, char **argv)
 	}
 	if (!app_secret(a, "new password", password, sizeof(password)))
 		return secret_missing();
-	request = json_pack("{s:s, s:s, s:s, s:s}", "op", "register",
-	    "account", argv[0], "password", password, "name",
-	    device_name(0, NULL, 0));
+	request = json_pack("{s:s, s:s, s:s, s:s}", "op", "register", "account",
+	    argv[0], "password", password, "name", device_name(0, NULL, 0));
 	if (invite[0] != '\0')
 		(void)json_object_set_new(request, "invite",
 		    json_string(invite));
@@ -144,8 +142,8 @@ cmd_passwd(struct app *a, int argc, char **argv)
 	if (!app_secret(a, "new password", fresh, sizeof(fresh)))
 		return secret_missing();
 	rc = app_request(a,
-	    json_pack("{s:s, s:s, s:s}", "op", "passwd", "password", old,
-	        "new", fresh),
+	    json_pack("{s:s, s:s, s:s}", "op", "passwd", "password", old, "new",
+		fresh),
 	    &ok);
 	secret_wipe(old, sizeof(old));
 	secret_wipe(fresh, sizeof(fresh));
@@ -167,7 +165,7 @@ cmd_deactivate(struct app *a, int argc, char **argv)
 	if ((rc = app_login(a, false)) != EXIT_OK)
 		return rc;
 	if (!app_secret(a, "password, to end the account for good", password,
-	        sizeof(password)))
+		sizeof(password)))
 		return secret_missing();
 	rc = app_request(a,
 	    json_pack("{s:s, s:s}", "op", "deactivate", "password", password),
@@ -202,8 +200,8 @@ cmd_recovery(struct app *a, int argc, char **argv)
 	phrase_keypair(pk, sk, secret);
 	hex_encode(key, pk, sizeof(pk));
 	rc = app_request(a,
-	    json_pack("{s:s, s:s, s:s}", "op", "recovery", "password",
-	        password, "key", key),
+	    json_pack("{s:s, s:s, s:s}", "op", "recovery", "password", password,
+		"key", key),
 	    &ok);
 	secret_wipe(password, sizeof(password));
 	if (rc == EXIT_OK)
@@ -260,9 +258,8 @@ cmd_recover(struct app *a, int argc, char **argv)
 	phrase_keypair(pk, sk, secret);
 	hex_encode(key, pk, sizeof(pk));
 	if (recover_sign(sig, sk, argv[0], now, fresh) == OK)
-		request = json_pack(
-		    "{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "op", "recover",
-		    "account", argv[0], "new", fresh, "name",
+		request = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:s}", "op",
+		    "recover", "account", argv[0], "new", fresh, "name",
 		    device_name(argc, argv, 1), "key", key, "time",
 		    (json_int_t)now, "signature", sig);
 	secret_wipe(text, sizeof(text));

@@ -95,8 +95,7 @@ token_read(struct app *a)
 	a->url = line_of(text, "server");
 	explicit_bzero(text, sizeof(text));
 	if (a->account == NULL || a->token == NULL || a->url == NULL) {
-		app_say("%s: it is no token file: log in again",
-		    a->token_file);
+		app_say("%s: it is no token file: log in again", a->token_file);
 		return EXIT_LOGIN;
 	}
 	return EXIT_OK;
@@ -179,7 +178,7 @@ resume(struct app *a, bool live)
 
 	rc = app_request(a,
 	    json_pack("{s:s, s:s, s:b, s:b, s:b}", "op", "resume", "token",
-	        a->token, "live", live, "states", live, "presence", live),
+		a->token, "live", live, "states", live, "presence", live),
 	    &ok);
 	json_decref(ok);
 	return rc;
@@ -296,8 +295,8 @@ static bool
 dangerous(wchar_t w)
 {
 	return (w < 0x20 && w != L'\t') || (w >= 0x7f && w < 0xa0) ||
-	    (w >= 0x202a && w <= 0x202e) || (w >= 0x2066 && w <= 0x2069) ||
-	    w == 0x200e || w == 0x200f || w == 0x061c;
+	       (w >= 0x202a && w <= 0x202e) || (w >= 0x2066 && w <= 0x2069) ||
+	       w == 0x200e || w == 0x200f || w == 0x061c;
 }
 
 void

@@ -12,13 +12,13 @@
 #include "cli/client.h"
 
 /* Exit codes, kith(1). */
-#define EXIT_OK 0
-#define EXIT_FAILED 1      /* something on this machine failed */
-#define EXIT_USAGE 2
-#define EXIT_LOGIN 3       /* not logged in, or bad credentials */
+#define EXIT_OK          0
+#define EXIT_FAILED      1 /* something on this machine failed */
+#define EXIT_USAGE       2
+#define EXIT_LOGIN       3 /* not logged in, or bad credentials */
 #define EXIT_UNREACHABLE 4 /* no connection, or no answer in time */
-#define EXIT_REFUSED 5     /* the server refused it */
-#define EXIT_KEPT 6        /* not stored yet: kept, the next send repeats it */
+#define EXIT_REFUSED     5 /* the server refused it */
+#define EXIT_KEPT        6 /* not stored yet: kept, the next send repeats it */
 
 struct app {
 	bool json;

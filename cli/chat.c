@@ -17,9 +17,9 @@
 #include "cli/kith.h"
 #include "cli/outbox.h"
 
-#define NAMES_MAX 1000
-#define SEND_MS 3000    /* how long a line may wait before it is kept */
-#define REPEAT_MS 5000  /* what is kept is tried again so often */
+#define NAMES_MAX  1000
+#define SEND_MS    3000 /* how long a line may wait before it is kept */
+#define REPEAT_MS  5000 /* what is kept is tried again so often */
 #define BACKOFF_MS 60000
 
 struct chat {
@@ -84,8 +84,8 @@ static void
 on_event(json_t *m)
 {
 	const char *log = app_str(m, "log");
-	json_int_t seq = json_integer_value(
-	    json_array_get(json_object_get(m, "pos"), 1));
+	json_int_t seq =
+	    json_integer_value(json_array_get(json_object_get(m, "pos"), 1));
 
 	if (seq <= app_int(chat.heads, log))
 		return;
@@ -129,8 +129,8 @@ on_direct(json_t *m)
 	(void)event_print(m, chat.app->account, true);
 	below();
 	if (client_cast(chat.app->client,
-	        json_pack("{s:s, s:s}", "op", "direct", "event",
-	            app_str(m, "event"))) != OK)
+		json_pack("{s:s, s:s}", "op", "direct", "event",
+		    app_str(m, "event"))) != OK)
 		note("connection lost");
 }
 
@@ -151,7 +151,7 @@ on_push(void *arg, json_t *m)
 	else if (strcmp(kind, "gap") == 0)
 		note("older messages of %s: /history", app_str(m, "log"));
 	else if (strcmp(kind, "typing") == 0 &&
-	    json_is_true(json_object_get(m, "on")))
+		 json_is_true(json_object_get(m, "on")))
 		note("%s is typing", app_str(m, "from"));
 	else if (strcmp(kind, "bye") == 0)
 		note("the server says: %s", app_str(m, "text"));
@@ -163,11 +163,10 @@ acknowledge(void)
 	const char *log;
 	json_t *seq;
 
-	json_object_foreach(chat.acks, log, seq)
-		if (client_cast(chat.app->client,
-		        json_pack("{s:s, s:s, s:I}", "op", "ack", "log", log,
-		            "seq", json_integer_value(seq))) != OK)
-			return;
+	json_object_foreach(chat.acks, log,
+	    seq) if (client_cast(chat.app->client,
+			 json_pack("{s:s, s:s, s:I}", "op", "ack", "log", log,
+			     "seq", json_integer_value(seq))) != OK) return;
 	(void)json_object_clear(chat.acks);
 }
 
@@ -195,9 +194,8 @@ reconnect(void)
 	}
 	client_close(chat.app->client);
 	chat.app->client = NULL;
-	chat.backoff_ms = chat.backoff_ms * 2 > BACKOFF_MS ?
-	    BACKOFF_MS :
-	    chat.backoff_ms * 2;
+	chat.backoff_ms =
+	    chat.backoff_ms * 2 > BACKOFF_MS ? BACKOFF_MS : chat.backoff_ms * 2;
 	chat.connect_at = mono_add_ms(mono_now(), chat.backoff_ms);
 }
 
@@ -213,17 +211,17 @@ flush(const char *to, json_t *request)
 	int rc;
 
 	if ((rc = outbox_open(&o, chat.app, to)) == EXIT_OK &&
-	    (request == NULL ||
-	        (rc = outbox_add(&o, request)) == EXIT_OK)) {
-		rc = chat.app->client != NULL ?
-		    outbox_flush(&o, chat.app, chat.degraded ? 0 : SEND_MS,
-		        &ok, &direct) :
-		    EXIT_KEPT;
+	    (request == NULL || (rc = outbox_add(&o, request)) == EXIT_OK)) {
+		rc = chat.app->client != NULL
+			 ? outbox_flush(&o, chat.app,
+			       chat.degraded ? 0 : SEND_MS, &ok, &direct)
+			 : EXIT_KEPT;
 		if (rc == EXIT_KEPT) {
 			(void)json_object_set_new(chat.kept, to, json_true());
 			if (request != NULL && direct > 0)
 				note("delivered directly to %d devices, to be "
-				     "stored later", (int)direct);
+				     "stored later",
+				    (int)direct);
 			else if (request != NULL)
 				note("kept here, to be sent later");
 		} else {
@@ -241,8 +239,7 @@ repeat_kept(void)
 	json_t *v;
 	void *next;
 
-	if (mono_before(mono_now(), chat.repeat_at) ||
-	    chat.app->client == NULL)
+	if (mono_before(mono_now(), chat.repeat_at) || chat.app->client == NULL)
 		return;
 	chat.repeat_at = mono_add_ms(mono_now(), REPEAT_MS);
 	if (chat.degraded)
@@ -263,9 +260,8 @@ say(const char *text)
 		note("with whom? /with NAME or /with '#room'");
 		return;
 	}
-	flush(chat.with,
-	    json_pack("{s:s, s:s, s:s}", "op", "send", "to", chat.with,
-	        "text", text));
+	flush(chat.with, json_pack("{s:s, s:s, s:s}", "op", "send", "to",
+			     chat.with, "text", text));
 }
 
 static void
@@ -299,8 +295,8 @@ show_history(const json_t *ok)
 	size_t i;
 
 	above();
-	json_array_foreach(json_object_get(ok, "events"), i, event)
-		(void)event_print(event, chat.app->account, false);
+	json_array_foreach(json_object_get(ok, "events"), i, event)(void)
+	    event_print(event, chat.app->account, false);
 	below();
 }
 
@@ -335,14 +331,13 @@ show_conversations(const json_t *ok)
 static void
 mark_read(void)
 {
-	const char *log = chat.with[0] == '#' ? chat.with :
-	                                        chat.app->account;
+	const char *log = chat.with[0] == '#' ? chat.with : chat.app->account;
 	json_int_t seq = app_int(chat.heads, log);
 
 	if (seq == 0 || chat.with[0] == '\0')
 		return;
-	ask(json_pack("{s:s, s:s, s:I}", "op", "read", "to", chat.with,
-	        "seq", seq),
+	ask(json_pack("{s:s, s:s, s:I}", "op", "read", "to", chat.with, "seq",
+		seq),
 	    NULL);
 }
 
@@ -365,17 +360,14 @@ command(char *line)
 		chat.quit = true;
 	} else if (strcmp(line, "/with") == 0) {
 		with(arg);
-	} else if (strcmp(line, "/join") == 0 ||
-	    strcmp(line, "/create") == 0) {
-		ask(json_pack("{s:s, s:s}", "op", line + 1, "room", arg),
-		    NULL);
+	} else if (strcmp(line, "/join") == 0 || strcmp(line, "/create") == 0) {
+		ask(json_pack("{s:s, s:s}", "op", line + 1, "room", arg), NULL);
 		with(arg);
 	} else if (strcmp(line, "/leave") == 0) {
 		ask(json_pack("{s:s, s:s}", "op", "leave", "room", chat.with),
 		    NULL);
 	} else if (strcmp(line, "/members") == 0) {
-		ask(json_pack("{s:s, s:s}", "op", "members", "room",
-		        chat.with),
+		ask(json_pack("{s:s, s:s}", "op", "members", "room", chat.with),
 		    show_members);
 	} else if (strcmp(line, "/history") == 0) {
 		ask(json_pack("{s:s, s:s}", "op", "history", "to", chat.with),
@@ -388,11 +380,10 @@ command(char *line)
 	} else if (strcmp(line, "/react") == 0) {
 		flush(chat.with,
 		    json_pack("{s:s, s:s, s:s, s:s}", "op", "react", "to",
-		        chat.with, "event", chat.last_event, "emoji", arg));
+			chat.with, "event", chat.last_event, "emoji", arg));
 	} else if (strcmp(line, "/redact") == 0) {
-		flush(chat.with,
-		    json_pack("{s:s, s:s, s:s}", "op", "redact", "to",
-		        chat.with, "event", arg));
+		flush(chat.with, json_pack("{s:s, s:s, s:s}", "op", "redact",
+				     "to", chat.with, "event", arg));
 	} else if (strcmp(line, "/edit") == 0) {
 		char *text = arg + strcspn(arg, " ");
 
@@ -400,7 +391,7 @@ command(char *line)
 			*text++ = '\0';
 		flush(chat.with,
 		    json_pack("{s:s, s:s, s:s, s:s}", "op", "edit", "to",
-		        chat.with, "event", arg, "text", text));
+			chat.with, "event", arg, "text", text));
 	} else {
 		help();
 	}
@@ -472,9 +463,9 @@ getch(EditLine *el, char *out)
 		p[0] = (struct pollfd){ STDIN_FILENO, POLLIN, 0 };
 		p[1] = (struct pollfd){ up ? client_fd(chat.app->client) : -1,
 			POLLIN, 0 };
-		if (poll(p, 2, up && client_pending(chat.app->client) ? 0 :
-		                                                        1000) <
-		        0 &&
+		if (poll(p, 2,
+			up && client_pending(chat.app->client) ? 0 : 1000) <
+			0 &&
 		    errno != EINTR)
 			return -1;
 		server_turn();

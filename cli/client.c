@@ -143,8 +143,8 @@ ws_recv(wslay_event_context_ptr ctx, uint8_t *buf, size_t len, int flags,
 }
 
 static ssize_t
-ws_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len,
-    int flags, void *arg)
+ws_send(wslay_event_context_ptr ctx, const uint8_t *data, size_t len, int flags,
+    void *arg)
 {
 	struct client *c = arg;
 	ssize_t n = raw_write(c, data, len);
@@ -189,8 +189,8 @@ ws_message(wslay_event_context_ptr ctx,
 		if (c->options.push != NULL)
 			c->options.push(c->options.arg, json);
 	} else if (c->waiting != 0 && c->answer == NULL &&
-	    (uint64_t)json_integer_value(json_object_get(json, "id")) ==
-	        c->waiting) {
+		   (uint64_t)json_integer_value(json_object_get(json, "id")) ==
+		       c->waiting) {
 		c->answer = json_incref(json);
 	}
 	json_decref(json);
@@ -286,7 +286,7 @@ connect_one(const struct addrinfo *ai, struct mono end)
 		return -1;
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) != 0 &&
 	    (errno != EINPROGRESS || !wait_for(fd, POLLOUT, end) ||
-	        getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 || e != 0)) {
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &n) != 0 || e != 0)) {
 		if (e != 0)
 			errno = e;
 		(void)close(fd);
@@ -320,8 +320,8 @@ tcp_open(struct client *c, const struct place *p, struct mono end,
 		if ((c->fd = connect_one(ai, end)) < 0)
 			snprintf(message, sizeof(message), "%s port %s: %s",
 			    p->host, p->port,
-			    errno == EINPROGRESS ? "timed out" :
-			                           strerror(errno));
+			    errno == EINPROGRESS ? "timed out"
+						 : strerror(errno));
 	}
 	freeaddrinfo(list);
 	return c->fd >= 0 ? OK : ERR_CLOSED;
@@ -333,7 +333,7 @@ tls_open(struct client *c, const struct place *p, struct mono end,
 {
 	struct in6_addr any;
 	bool numeric = inet_pton(AF_INET, p->host, &any) == 1 ||
-	    inet_pton(AF_INET6, p->host, &any) == 1;
+		       inet_pton(AF_INET6, p->host, &any) == 1;
 	X509_VERIFY_PARAM *param;
 	int rc, e;
 
@@ -345,7 +345,7 @@ tls_open(struct client *c, const struct place *p, struct mono end,
 	(void)SSL_CTX_set_default_verify_paths(c->tls_ctx);
 	SSL_set_verify(c->tls, SSL_VERIFY_PEER, NULL);
 	SSL_set_mode(c->tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
-	                         SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+				 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	param = SSL_get0_param(c->tls);
 	if (numeric) {
 		(void)X509_VERIFY_PARAM_set1_ip_asc(param, p->host);
@@ -357,15 +357,15 @@ tls_open(struct client *c, const struct place *p, struct mono end,
 	while ((rc = SSL_connect(c->tls)) != 1) {
 		e = SSL_get_error(c->tls, rc);
 		if ((e == SSL_ERROR_WANT_READ &&
-		        wait_for(c->fd, POLLIN, end)) ||
+			wait_for(c->fd, POLLIN, end)) ||
 		    (e == SSL_ERROR_WANT_WRITE &&
-		        wait_for(c->fd, POLLOUT, end)))
+			wait_for(c->fd, POLLOUT, end)))
 			continue;
 		snprintf(message, sizeof(message), "%s: TLS: %s", p->host,
-		    SSL_get_verify_result(c->tls) != X509_V_OK ?
-		        X509_verify_cert_error_string(
-		            SSL_get_verify_result(c->tls)) :
-		        "handshake failed");
+		    SSL_get_verify_result(c->tls) != X509_V_OK
+			? X509_verify_cert_error_string(
+			      SSL_get_verify_result(c->tls))
+			: "handshake failed");
 		return ERR_SIGNATURE;
 	}
 	return OK;
@@ -533,9 +533,9 @@ client_cast(struct client *c, json_t *request)
 enum err
 client_wait(struct client *c, int timeout_ms)
 {
-	struct mono end = timeout_ms < 0 ?
-	    MONO_NEVER :
-	    mono_add_ms(mono_now(), (uint64_t)timeout_ms);
+	struct mono end = timeout_ms < 0
+			      ? MONO_NEVER
+			      : mono_add_ms(mono_now(), (uint64_t)timeout_ms);
 	short events = POLLIN;
 
 	if (wslay_event_want_write(c->ws))
@@ -573,8 +573,8 @@ answer_take(struct client *c, json_t **ok)
 enum err
 client_request(struct client *c, json_t *request, json_t **ok)
 {
-	struct mono end = mono_add_ms(mono_now(),
-	    (uint64_t)c->options.timeout_ms);
+	struct mono end =
+	    mono_add_ms(mono_now(), (uint64_t)c->options.timeout_ms);
 	enum err rc;
 
 	*ok = NULL;
@@ -612,5 +612,5 @@ bool
 client_pending(const struct client *c)
 {
 	return c->rest_at < c->nrest ||
-	    (c->tls != NULL && SSL_pending(c->tls) > 0);
+	       (c->tls != NULL && SSL_pending(c->tls) > 0);
 }

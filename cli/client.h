@@ -40,8 +40,8 @@ void client_close(struct client *c); /* NULL is allowed */
  * *ok gets the reference.  ERR_TIMEOUT, ERR_CLOSED: the connection cannot be
  * used any more; another error: the server's, client_error_text says more.
  */
-enum err client_request(struct client *c, json_t *request, json_t **ok)
-    MUST_USE;
+enum err client_request(struct client *c, json_t *request,
+    json_t **ok) MUST_USE;
 
 /* What the server said with its last error. */
 const char *client_error_text(const struct client *c);

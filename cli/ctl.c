@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 bool
@@ -119,8 +119,8 @@ name_next(struct many *m)
 		if (line[0] == '\0' || line[0] == '#')
 			continue;
 		n = ctl_send(m->ctl,
-		    json_pack("{s:s, s:s, s:s}", "op", "account-add",
-		        "account", line, "name", "kithctl"));
+		    json_pack("{s:s, s:s, s:s}", "op", "account-add", "account",
+			line, "name", "kithctl"));
 		if (n == 0)
 			return false;
 		snprintf(id, sizeof(id), "%lld", (long long)n);
@@ -195,8 +195,8 @@ ctl_add_many(struct ctl *c, const char *names, const char *tokens)
 		if (json_object_size(m.asked) > 0)
 			alive = answer_next(&m);
 	}
-	if (fflush(m.tokens) != 0 || (m.tokens != stdout &&
-	                                 fclose(m.tokens) != 0)) {
+	if (fflush(m.tokens) != 0 ||
+	    (m.tokens != stdout && fclose(m.tokens) != 0)) {
 		fprintf(stderr, "kithctl: %s: %s\n", tokens, strerror(errno));
 		alive = false;
 	}

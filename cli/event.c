@@ -11,16 +11,16 @@ event_with(const json_t *event, const char *self)
 {
 	const char *to = app_str(event, "to");
 
-	return *to == '#' || strcmp(to, self) != 0 ? to :
-	                                             app_str(event, "from");
+	return *to == '#' || strcmp(to, self) != 0 ? to
+						   : app_str(event, "from");
 }
 
 bool
 event_is_copy(const json_t *event, const char *self)
 {
 	return strcmp(app_str(event, "log"), self) == 0 &&
-	    *app_str(event, "to") == '#' &&
-	    strcmp(app_str(event, "kind"), "invite") != 0;
+	       *app_str(event, "to") == '#' &&
+	       strcmp(app_str(event, "kind"), "invite") != 0;
 }
 
 /* "alice" of one's own realm, the whole address of another. */

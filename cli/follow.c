@@ -25,7 +25,7 @@ matches(const char *with, const char *only)
 	size_t n = only != NULL ? strlen(only) : 0;
 
 	return only == NULL || (strncmp(with, only, n) == 0 &&
-	                           (with[n] == '\0' || with[n] == '@'));
+				   (with[n] == '\0' || with[n] == '@'));
 }
 
 static void
@@ -51,15 +51,14 @@ on_push(void *arg, json_t *m)
 	if (strcmp(kind, "direct") == 0) {
 		show(f, m);
 		if (client_cast(f->app->client,
-		        json_pack("{s:s, s:s}", "op", "direct", "event",
-		            app_str(m, "event"))) != OK)
+			json_pack("{s:s, s:s}", "op", "direct", "event",
+			    app_str(m, "event"))) != OK)
 			app_say("connection lost");
 		return;
 	}
 	if (strcmp(kind, "event") != 0)
 		return;
-	seq = json_integer_value(json_array_get(json_object_get(m, "pos"),
-	    1));
+	seq = json_integer_value(json_array_get(json_object_get(m, "pos"), 1));
 	if (seq <= app_int(f->heads, log))
 		return;
 	(void)json_object_set_new(f->heads, log, json_integer(seq));
@@ -77,8 +76,8 @@ acknowledge(struct follow *f)
 	json_object_foreach(f->acks, log, seq)
 	{
 		rc = client_cast(f->app->client,
-		    json_pack("{s:s, s:s, s:I}", "op", "ack", "log", log,
-		        "seq", json_integer_value(seq)));
+		    json_pack("{s:s, s:s, s:I}", "op", "ack", "log", log, "seq",
+			json_integer_value(seq)));
 		if (rc != OK)
 			break;
 	}
@@ -96,7 +95,7 @@ serve(struct follow *f)
 		if (rc == ERR_TIMEOUT)
 			rc = client_cast(f->app->client,
 			    json_pack("{s:s, s:I}", "op", "ping", "id",
-			        (json_int_t)1 << 52));
+				(json_int_t)1 << 52));
 		if (rc == OK)
 			rc = acknowledge(f);
 		if (rc != OK)
@@ -125,10 +124,11 @@ cmd_follow(struct app *a, int argc, char **argv)
 			(void)serve(&f);
 			app_say("connection lost");
 		}
-		(void)usleep((useconds_t)(wait_ms / 2 +
-		    prng_below(&rng, wait_ms / 2)) * 1000);
-		wait_ms = wait_ms * 2 > BACKOFF_MS_MAX ? BACKOFF_MS_MAX :
-		                                         wait_ms * 2;
+		(void)usleep(
+		    (useconds_t)(wait_ms / 2 + prng_below(&rng, wait_ms / 2)) *
+		    1000);
+		wait_ms =
+		    wait_ms * 2 > BACKOFF_MS_MAX ? BACKOFF_MS_MAX : wait_ms * 2;
 		rc = app_again(a, true);
 	}
 	json_decref(f.heads);

@@ -19,20 +19,20 @@ const struct command commands[] = {
 	{ "logout", "", "end this device", 0, 0, cmd_logout, NULL, { NULL } },
 	{ "passwd", "", "change the password, end all other devices", 0, 0,
 	    cmd_passwd, NULL, { NULL } },
-	{ "recovery", "", "make the recovery phrase, once", 0, 0,
-	    cmd_recovery, NULL, { NULL } },
-	{ "recover", "ACCOUNT [DEVICE]", "set a new password by the phrase",
-	    1, 2, cmd_recover, NULL, { NULL } },
+	{ "recovery", "", "make the recovery phrase, once", 0, 0, cmd_recovery,
+	    NULL, { NULL } },
+	{ "recover", "ACCOUNT [DEVICE]", "set a new password by the phrase", 1,
+	    2, cmd_recover, NULL, { NULL } },
 	{ "deactivate", "", "end the account for good", 0, 0, cmd_deactivate,
 	    NULL, { NULL } },
 	{ "send", "WHERE [TEXT...]", "say TEXT, or standard input", 1, INT_MAX,
 	    cmd_send, NULL, { NULL } },
 	{ "edit", "WHERE EVENT TEXT", "replace one's own message", 3, 3,
 	    cmd_edit, NULL, { NULL } },
-	{ "redact", "WHERE EVENT [REASON]", "erase a message", 2, 3,
-	    cmd_redact, NULL, { NULL } },
-	{ "react", "WHERE EVENT EMOJI", "react; with --remove take it back",
-	    3, 3, cmd_react, NULL, { NULL } },
+	{ "redact", "WHERE EVENT [REASON]", "erase a message", 2, 3, cmd_redact,
+	    NULL, { NULL } },
+	{ "react", "WHERE EVENT EMOJI", "react; with --remove take it back", 3,
+	    3, cmd_react, NULL, { NULL } },
 	{ "read", "[WHERE]", "show what is unread and mark it as read", 0, 1,
 	    cmd_read, NULL, { NULL } },
 	{ "follow", "[WHERE]", "show what comes, until interrupted", 0, 1,
@@ -48,8 +48,8 @@ const struct command commands[] = {
 	    2, NULL, "create", { "room", "access?" } },
 	{ "join", "ROOM", "join a room", 1, 1, NULL, "join", { "room" } },
 	{ "leave", "ROOM", "leave a room", 1, 1, NULL, "leave", { "room" } },
-	{ "invite", "ROOM ACCOUNT", "invite into a room", 2, 2, NULL,
-	    "invite", { "room", "account" } },
+	{ "invite", "ROOM ACCOUNT", "invite into a room", 2, 2, NULL, "invite",
+	    { "room", "account" } },
 	{ "members", "ROOM", "list members", 1, 1, cmd_members, NULL,
 	    { NULL } },
 	{ "kick", "ROOM ACCOUNT [REASON]", "remove from a room", 2, 3, NULL,
@@ -58,12 +58,12 @@ const struct command commands[] = {
 	    "ban", { "room", "account", "reason?" } },
 	{ "unban", "ROOM ACCOUNT", "let in again", 2, 2, NULL, "unban",
 	    { "room", "account" } },
-	{ "mute", "ROOM ACCOUNT [SECONDS]", "let only read", 2, 3, NULL,
-	    "mute", { "room", "account", "#seconds?" } },
+	{ "mute", "ROOM ACCOUNT [SECONDS]", "let only read", 2, 3, NULL, "mute",
+	    { "room", "account", "#seconds?" } },
 	{ "unmute", "ROOM ACCOUNT", "let talk again", 2, 2, NULL, "unmute",
 	    { "room", "account" } },
-	{ "role", "ROOM ACCOUNT ROLE", "owner, moderator or member", 3, 3,
-	    NULL, "role", { "room", "account", "role" } },
+	{ "role", "ROOM ACCOUNT ROLE", "owner, moderator or member", 3, 3, NULL,
+	    "role", { "room", "account", "role" } },
 	{ "topic", "ROOM TOPIC", "set the topic", 2, 2, NULL, "topic",
 	    { "room", "topic" } },
 	{ "retention", "ROOM DAYS", "keep messages so long, 0 for ever", 2, 2,
@@ -89,8 +89,8 @@ const struct command commands[] = {
 	    { NULL } },
 	{ "presence", "STATUS", "online, away, busy, offline", 1, 1, NULL,
 	    "presence", { "status" } },
-	{ "status", "", "is the server there, am I logged in", 0, 0,
-	    cmd_status, NULL, { NULL } },
+	{ "status", "", "is the server there, am I logged in", 0, 0, cmd_status,
+	    NULL, { NULL } },
 	{ NULL, NULL, NULL, 0, 0, NULL, NULL, { NULL } },
 };
 
@@ -193,9 +193,21 @@ run_op(struct app *a, const struct command *c, int argc, char **argv)
 
 struct flags flags;
 
-enum { OPT_SERVER = 256, OPT_TOKEN, OPT_PASSWORD, OPT_TIMEOUT, OPT_LIMIT,
-	OPT_BEFORE, OPT_AFTER, OPT_REPLY, OPT_REMOVE, OPT_NO_MARK, OPT_JSON,
-	OPT_HELP, OPT_VERSION };
+enum {
+	OPT_SERVER = 256,
+	OPT_TOKEN,
+	OPT_PASSWORD,
+	OPT_TIMEOUT,
+	OPT_LIMIT,
+	OPT_BEFORE,
+	OPT_AFTER,
+	OPT_REPLY,
+	OPT_REMOVE,
+	OPT_NO_MARK,
+	OPT_JSON,
+	OPT_HELP,
+	OPT_VERSION
+};
 
 static const struct option longs[] = {
 	{ "server", required_argument, NULL, OPT_SERVER },
@@ -221,7 +233,7 @@ option(struct app *a, int ch)
 	json_int_t v = 0;
 
 	if ((ch == OPT_TIMEOUT || ch == OPT_LIMIT || ch == OPT_BEFORE ||
-	        ch == OPT_AFTER) &&
+		ch == OPT_AFTER) &&
 	    !number_parse(optarg, &v)) {
 		app_say("%s: expected a number", optarg);
 		return EXIT_USAGE;
@@ -304,8 +316,8 @@ main(int argc, char **argv)
 		app_say("no randomness");
 		return EXIT_FAILED;
 	}
-	rc = c->run != NULL ? c->run(&a, argc - 1, argv + 1) :
-	                      run_op(&a, c, argc - 1, argv + 1);
+	rc = c->run != NULL ? c->run(&a, argc - 1, argv + 1)
+			    : run_op(&a, c, argc - 1, argv + 1);
 	app_close(&a);
 	return rc;
 }

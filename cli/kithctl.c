@@ -3,8 +3,8 @@
  * each an operation of proto/op.h.
  */
 #include <getopt.h>
-#include <stdio.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -45,8 +45,7 @@ static const struct command commands[] = {
 	{ "invite add", "[USES [SECONDS]]", "make an invite and print it",
 	    "invite-add", { "#uses?", "#seconds?" } },
 	{ "invite list", "", "list invites", "invite-list", { NULL } },
-	{ "invite revoke", "KEY", "end an invite", "invite-revoke",
-	    { "key" } },
+	{ "invite revoke", "KEY", "end an invite", "invite-revoke", { "key" } },
 	{ "room list", "[SEARCH]", "list all rooms", "room-list",
 	    { "search?" } },
 	{ "room close", "ROOM [REASON]", "end a room", "room-close",
@@ -81,16 +80,17 @@ usage(FILE *f)
 	fputs("usage: kithctl [options] COMMAND [ARGUMENT...]\n\n", f);
 	for (const struct command *c = commands; c->words != NULL; c++)
 		fprintf(f, "  %-17s %-34s %s\n", c->words, c->usage, c->help);
-	fputs("\noptions:\n"
-	      "  -s, --socket FILE      of kithd (/var/lib/kithd/control.sock)\n"
-	      "  --json                 the answer as JSON\n"
-	      "  --operator             with account add: told of alerts\n"
-	      "  --no-password          with account add: print a token instead\n"
-	      "  --many FILE            with account add: a name a line\n"
-	      "  --tokens FILE          where their tokens go, mode 0600\n"
-	      "  --password-file FILE   a password is its first line\n"
-	      "  --help, --version\n"
-	      "See kithctl(8).\n",
+	fputs(
+	    "\noptions:\n"
+	    "  -s, --socket FILE      of kithd (/var/lib/kithd/control.sock)\n"
+	    "  --json                 the answer as JSON\n"
+	    "  --operator             with account add: told of alerts\n"
+	    "  --no-password          with account add: print a token instead\n"
+	    "  --many FILE            with account add: a name a line\n"
+	    "  --tokens FILE          where their tokens go, mode 0600\n"
+	    "  --password-file FILE   a password is its first line\n"
+	    "  --help, --version\n"
+	    "See kithctl(8).\n",
 	    f);
 }
 
@@ -101,8 +101,8 @@ static int
 words_match(const struct command *c, int argc, char **argv)
 {
 	const char *space = strchr(c->words, ' ');
-	size_t n = space != NULL ? (size_t)(space - c->words) :
-	                           strlen(c->words);
+	size_t n =
+	    space != NULL ? (size_t)(space - c->words) : strlen(c->words);
 
 	if (argc < 1 || strlen(argv[0]) != n ||
 	    strncmp(argv[0], c->words, n) != 0)
@@ -126,13 +126,12 @@ put_argument(json_t *request, const char *key, const char *value)
 		return strcmp(value, "on") == 0 || strcmp(value, "off") == 0;
 	}
 	if (*key != '#') {
-		return json_object_set_new(request, name,
-		           json_string(value)) == 0;
+		return json_object_set_new(request, name, json_string(value)) ==
+		       0;
 	}
 	v = strtoull(value, &end, 10);
 	(void)json_object_set_new(request, name, json_integer((json_int_t)v));
-	return *value >= '0' && *value <= '9' && *end == '\0' &&
-	    v < 1ull << 53;
+	return *value >= '0' && *value <= '9' && *end == '\0' && v < 1ull << 53;
 }
 
 /* NULL: the arguments do not fit. */
@@ -150,8 +149,7 @@ request_of(const struct command *c, int argc, char **argv)
 
 			snprintf(name, sizeof(name), "%s", key);
 			name[strcspn(name, "=")] = '\0';
-			(void)json_object_set_new(request, name,
-			    json_true());
+			(void)json_object_set_new(request, name, json_true());
 		} else if (at < argc) {
 			if (!put_argument(request, key, argv[at++]))
 				goto bad;
@@ -172,8 +170,8 @@ password_read(char *out, size_t size)
 {
 	struct termios old, quiet;
 	bool tty = opt.password_file == NULL && isatty(STDIN_FILENO), got;
-	FILE *f = opt.password_file != NULL ? fopen(opt.password_file, "re") :
-	                                      stdin;
+	FILE *f =
+	    opt.password_file != NULL ? fopen(opt.password_file, "re") : stdin;
 
 	if (f == NULL)
 		return false;
@@ -200,8 +198,8 @@ static bool
 complete(json_t *request, const char *op)
 {
 	char password[1025];
-	const char *member = strcmp(op, "account-add") == 0 ? "password" :
-	                                                      "new";
+	const char *member =
+	    strcmp(op, "account-add") == 0 ? "password" : "new";
 
 	if (strcmp(op, "account-add") != 0 && strcmp(op, "account-passwd") != 0)
 		return true;
@@ -334,9 +332,8 @@ command_run(const struct command *c, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (ctl_open(&ctl, opt.socket))
-		rc = opt.many != NULL ?
-		    ctl_add_many(&ctl, opt.many, opt.tokens) :
-		    run(&ctl, request);
+		rc = opt.many != NULL ? ctl_add_many(&ctl, opt.many, opt.tokens)
+				      : run(&ctl, request);
 	else
 		json_decref(request);
 	ctl_close(&ctl);
@@ -346,8 +343,15 @@ command_run(const struct command *c, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	enum { JSON = 256, OPERATOR, NO_PASSWORD, MANY, TOKENS, PASSWORD,
-		OPT_VERSION };
+	enum {
+		JSON = 256,
+		OPERATOR,
+		NO_PASSWORD,
+		MANY,
+		TOKENS,
+		PASSWORD,
+		OPT_VERSION
+	};
 	static const struct option longs[] = {
 		{ "socket", required_argument, NULL, 's' },
 		{ "json", no_argument, NULL, JSON },

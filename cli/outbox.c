@@ -12,7 +12,7 @@
 #include "base/mono.h"
 #include "crypto/random.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS    1000
 #define STREAM_MASK ((1ull << 53) - 1)
 
 static void
@@ -60,8 +60,7 @@ open_file(struct outbox *o, const struct app *a, const char *to)
 			(void)mkdir(o->path, 0700);
 			*p = '/';
 		}
-	snprintf(o->path, sizeof(o->path), "%s/%s/%s.json", dir, account,
-	    name);
+	snprintf(o->path, sizeof(o->path), "%s/%s/%s.json", dir, account, name);
 	o->fd = open(o->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (o->fd < 0 || flock(o->fd, LOCK_EX) != 0) {
 		app_say("%s: %s", o->path, strerror(errno));
@@ -73,9 +72,9 @@ open_file(struct outbox *o, const struct app *a, const char *to)
 static void
 state_fresh(struct outbox *o)
 {
-	json_t *pending = o->state != NULL ?
-	    json_incref(json_object_get(o->state, "pending")) :
-	    NULL;
+	json_t *pending =
+	    o->state != NULL ? json_incref(json_object_get(o->state, "pending"))
+			     : NULL;
 	uint64_t stream = random_u64() & STREAM_MASK;
 
 	json_decref(o->state);
@@ -150,7 +149,7 @@ outbox_add(struct outbox *o, json_t *request)
 {
 	if (request == NULL ||
 	    json_array_append_new(json_object_get(o->state, "pending"),
-	        request) != 0)
+		request) != 0)
 		return EXIT_FAILED;
 	return state_write(o);
 }
@@ -184,15 +183,15 @@ static bool
 stream_lost(enum err rc)
 {
 	return rc == ERR_OUT_OF_ORDER || rc == ERR_TOO_OLD ||
-	    rc == ERR_NUMBER_REUSED;
+	       rc == ERR_NUMBER_REUSED;
 }
 
 static bool
 worth_repeating(enum err rc)
 {
 	return rc == ERR_QUEUE_UNAVAILABLE || rc == ERR_QUEUE_FULL ||
-	    rc == ERR_BUSY || rc == ERR_RATE || rc == ERR_CLOSED ||
-	    rc == ERR_TIMEOUT;
+	       rc == ERR_BUSY || rc == ERR_RATE || rc == ERR_CLOSED ||
+	       rc == ERR_TIMEOUT;
 }
 
 static void

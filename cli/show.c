@@ -59,9 +59,7 @@ static void
 column(const char *text, int width)
 {
 	app_print_text(text);
-	printf("%*s", width > (int)strlen(text) ?
-	        width - (int)strlen(text) :
-	        1,
+	printf("%*s", width > (int)strlen(text) ? width - (int)strlen(text) : 1,
 	    "");
 }
 
@@ -135,8 +133,7 @@ print_device(const json_t *v)
 	printf("%4d  ", (int)app_int(v, "device"));
 	column(app_str(v, "name"), 24);
 	printf("seen %s%s\n", app_time(app_int(v, "seen")),
-	    json_is_true(json_object_get(v, "current")) ? "  (this one)" :
-	                                                  "");
+	    json_is_true(json_object_get(v, "current")) ? "  (this one)" : "");
 }
 
 int
@@ -223,8 +220,8 @@ print_event(const struct app *a, const json_t *event)
 int
 cmd_history(struct app *a, int argc, char **argv)
 {
-	json_t *request = json_pack("{s:s, s:s}", "op", "history", "to",
-	    argv[0]);
+	json_t *request =
+	    json_pack("{s:s, s:s}", "op", "history", "to", argv[0]);
 	json_t *ok, *event;
 	size_t i;
 	int rc;
@@ -241,7 +238,7 @@ cmd_history(struct app *a, int argc, char **argv)
 		    json_integer(flags.after));
 	if ((rc = ask(a, request, &ok)) == EXIT_OK)
 		json_array_foreach(json_object_get(ok, "events"), i, event)
-			print_event(a, event);
+		    print_event(a, event);
 	json_decref(ok);
 	return rc;
 }
@@ -259,22 +256,21 @@ read_one(struct app *a, const char *with, json_int_t after)
 	while (more && rc == EXIT_OK) {
 		rc = ask(a,
 		    json_pack("{s:s, s:s, s:I, s:i}", "op", "history", "to",
-		        with, "after", last, "limit", 200),
+			with, "after", last, "limit", 200),
 		    &ok);
 		more = json_is_true(json_object_get(ok, "more"));
 		json_array_foreach(json_object_get(ok, "events"), i, event)
 		{
 			print_event(a, event);
-			last = json_integer_value(json_array_get(
-			    json_object_get(event, "pos"), 1));
+			last = json_integer_value(
+			    json_array_get(json_object_get(event, "pos"), 1));
 		}
 		json_decref(ok);
 	}
 	if (rc != EXIT_OK || last == after || flags.no_mark)
 		return rc;
 	rc = ask(a,
-	    json_pack("{s:s, s:s, s:I}", "op", "read", "to", with, "seq",
-	        last),
+	    json_pack("{s:s, s:s, s:I}", "op", "read", "to", with, "seq", last),
 	    &ok);
 	json_decref(ok);
 	return rc;
@@ -290,7 +286,7 @@ wanted(const json_t *v, int argc, char **argv)
 		return app_int(v, "unread") > 0;
 	n = strlen(argv[0]);
 	return strncmp(with, argv[0], n) == 0 &&
-	    (with[n] == '\0' || with[n] == '@');
+	       (with[n] == '\0' || with[n] == '@');
 }
 
 int
@@ -311,7 +307,7 @@ cmd_read(struct app *a, int argc, char **argv)
 				print_string(json_object_get(v, "with"));
 			}
 			if ((rc = read_one(a, app_str(v, "with"),
-			         app_int(v, "read"))) != EXIT_OK)
+				 app_int(v, "read"))) != EXIT_OK)
 				break;
 		}
 	json_decref(ok);

@@ -36,7 +36,8 @@ say(struct app *a, const char *to, json_t *request)
 		if (direct > 0)
 			app_say("the server cannot store it now; %d devices "
 				"have seen it; it is kept and repeated with "
-				"the next send", (int)direct);
+				"the next send",
+			    (int)direct);
 		else
 			app_say("the server cannot store it now; it is kept "
 				"and repeated with the next send");
@@ -81,8 +82,8 @@ cmd_send(struct app *a, int argc, char **argv)
 	int rc = EXIT_USAGE;
 
 	if (text_of(&b, argc, argv)) {
-		request = json_pack("{s:s, s:s%}", "op", "send", "text", b.p,
-		    b.n);
+		request =
+		    json_pack("{s:s, s:s%}", "op", "send", "text", b.p, b.n);
 		if (request == NULL)
 			app_say("the text is not UTF-8");
 		else if (flags.reply != NULL)
@@ -108,8 +109,8 @@ cmd_edit(struct app *a, int argc, char **argv)
 int
 cmd_redact(struct app *a, int argc, char **argv)
 {
-	json_t *request = json_pack("{s:s, s:s}", "op", "redact", "event",
-	    argv[1]);
+	json_t *request =
+	    json_pack("{s:s, s:s}", "op", "redact", "event", argv[1]);
 
 	if (request != NULL && argc > 2)
 		(void)json_object_set_new(request, "reason",

@@ -161,8 +161,7 @@ alerter_start(struct alerter **out, const char *command, const char *webhook)
 }
 
 void
-alerter_send(struct alerter *a, const char *what, bool begins,
-    const char *text)
+alerter_send(struct alerter *a, const char *what, bool begins, const char *text)
 {
 	struct alert_message am;
 

@@ -25,8 +25,8 @@ report_error(cfg_t *cfg, const char *fmt, va_list ap)
 
 	if (report_len == 0 || report[0] != '\0')
 		return; /* the first one is the cause */
-	n = snprintf(report, report_len, "%s:%d: ",
-	    cfg->filename != NULL ? cfg->filename : "?", cfg->line);
+	n = snprintf(report, report_len,
+	    "%s:%d: ", cfg->filename != NULL ? cfg->filename : "?", cfg->line);
 	if (n > 0 && (size_t)n < report_len)
 		vsnprintf(report + n, report_len - (size_t)n, fmt, ap);
 }
@@ -58,9 +58,10 @@ check_number(cfg_t *cfg, cfg_opt_t *opt)
 			continue;
 		if (v >= n->least && v <= n->most)
 			return 0;
-		cfg_error(cfg, "%s.%s: expected a number from %ld to %ld, "
-			       "found %ld", n->section, n->key, n->least,
-		    n->most, v);
+		cfg_error(cfg,
+		    "%s.%s: expected a number from %ld to %ld, "
+		    "found %ld",
+		    n->section, n->key, n->least, n->most, v);
 		return -1;
 	}
 	return 0;
@@ -83,11 +84,13 @@ check_address(cfg_t *cfg, cfg_opt_t *opt)
 	const char *v = cfg_opt_getnstr(opt, 0);
 	struct in6_addr a;
 
-	if (v != NULL && (inet_pton(AF_INET, v, &a) == 1 ||
-	        inet_pton(AF_INET6, v, &a) == 1))
+	if (v != NULL &&
+	    (inet_pton(AF_INET, v, &a) == 1 || inet_pton(AF_INET6, v, &a) == 1))
 		return 0;
-	cfg_error(cfg, "address: expected a numeric IPv4 or IPv6 address, "
-		       "found '%s'", v != NULL ? v : "");
+	cfg_error(cfg,
+	    "address: expected a numeric IPv4 or IPv6 address, "
+	    "found '%s'",
+	    v != NULL ? v : "");
 	return -1;
 }
 
@@ -99,11 +102,13 @@ check_realm(cfg_t *cfg, cfg_opt_t *opt)
 	char text[ADDRESS_MAX + 8];
 
 	snprintf(text, sizeof(text), "x@%s", v != NULL ? v : "");
-	if (address_parse(&a, str_of(text), STR_NONE) == OK &&
-	    v != NULL && str_eq(address_realm(&a), str_of(v)))
+	if (address_parse(&a, str_of(text), STR_NONE) == OK && v != NULL &&
+	    str_eq(address_realm(&a), str_of(v)))
 		return 0;
-	cfg_error(cfg, "realm: expected a lower-case domain name such as "
-		       "example.org, found '%s'", v != NULL ? v : "");
+	cfg_error(cfg,
+	    "realm: expected a lower-case domain name such as "
+	    "example.org, found '%s'",
+	    v != NULL ? v : "");
 	return -1;
 }
 
@@ -119,13 +124,13 @@ check_word(cfg_t *cfg, cfg_opt_t *opt, const char *const *words)
 		snprintf(list + strlen(list), sizeof(list) - strlen(list),
 		    "%s%s", i > 0 ? ", " : "", words[i]);
 	}
-	cfg_error(cfg, "%s: expected one of %s, found '%s'",
-	    cfg_opt_name(opt), list, v != NULL ? v : "");
+	cfg_error(cfg, "%s: expected one of %s, found '%s'", cfg_opt_name(opt),
+	    list, v != NULL ? v : "");
 	return -1;
 }
 
-static const char *const level_words[] = { "debug", "info", "notice",
-	"warning", "alert", NULL };
+static const char *const level_words[] = { "debug", "info", "notice", "warning",
+	"alert", NULL };
 static const char *const target_words[] = { "stderr", "syslog", NULL };
 static const char *const registration_words[] = { "closed", "invite", "open",
 	NULL };
@@ -200,8 +205,8 @@ fill(struct config *c, cfg_t *cfg)
 	c->data = copy_of(cfg_getstr(cfg, "data"));
 	c->user = copy_of(cfg_getstr(cfg, "user"));
 	c->control = copy_of(cfg_getstr(cfg, "control"));
-	c->log_level = (enum log_level)word_index(level_words,
-	    cfg_getstr(log, "level"));
+	c->log_level =
+	    (enum log_level)word_index(level_words, cfg_getstr(log, "level"));
 	c->log_target = (enum logger_target)word_index(target_words,
 	    cfg_getstr(log, "target"));
 	c->registration = (enum registration)word_index(registration_words,
@@ -263,19 +268,15 @@ check_whole(const struct config *c, char *what, size_t len)
 
 static char no_words[] = "{}"; /* libconfuse wants it without const */
 
-static cfg_opt_t listen_opts[] = {
-	CFG_STR("address", "127.0.0.1", CFGF_NONE),
-	CFG_INT("port", 7440, CFGF_NONE),
-	CFG_BOOL("tls", cfg_false, CFGF_NONE),
-	CFG_BOOL("proxy", cfg_false, CFGF_NONE), CFG_END()
-};
-static cfg_opt_t metrics_opts[] = {
-	CFG_STR("address", "127.0.0.1", CFGF_NONE),
-	CFG_INT("port", 7441, CFGF_NONE), CFG_END()
-};
+static cfg_opt_t listen_opts[] = { CFG_STR("address", "127.0.0.1", CFGF_NONE),
+	CFG_INT("port", 7440, CFGF_NONE), CFG_BOOL("tls", cfg_false, CFGF_NONE),
+	CFG_BOOL("proxy", cfg_false, CFGF_NONE), CFG_END() };
+static cfg_opt_t metrics_opts[] = { CFG_STR("address", "127.0.0.1", CFGF_NONE),
+	CFG_INT("port", 7441, CFGF_NONE), CFG_END() };
 static cfg_opt_t log_opts[] = { CFG_STR("level", "notice", CFGF_NONE),
 	CFG_STR("target", "stderr", CFGF_NONE), CFG_END() };
-static cfg_opt_t alert_opts[] = { CFG_STR_LIST("operators", no_words, CFGF_NONE),
+static cfg_opt_t alert_opts[] = { CFG_STR_LIST("operators", no_words,
+				      CFGF_NONE),
 	CFG_STR("command", "", CFGF_NONE), CFG_STR("webhook", "", CFGF_NONE),
 	CFG_END() };
 static cfg_opt_t gateway_opts[] = { CFG_STR("certificate", "", CFGF_NONE),
@@ -425,8 +426,7 @@ config_gateway(const struct config *c, struct gateway_config *out)
 		.origins = list_of(c->origins),
 		.norigins = c->norigins,
 		.max_connections = c->gateway_max_connections,
-		.max_connections_address =
-		    c->gateway_max_connections_address,
+		.max_connections_address = c->gateway_max_connections_address,
 		.max_message = c->gateway_max_message,
 		.max_output = c->gateway_max_output,
 		.ops_per_second = c->gateway_operations_per_second,
@@ -484,8 +484,8 @@ same_listeners(const struct config *a, const struct config *b)
 		    a->listen[i].proxy != b->listen[i].proxy)
 			return false;
 	return !a->has_metrics ||
-	    (same_text(a->metrics.host, b->metrics.host) &&
-	        a->metrics.port == b->metrics.port);
+	       (same_text(a->metrics.host, b->metrics.host) &&
+		   a->metrics.port == b->metrics.port);
 }
 
 const char *

@@ -95,16 +95,15 @@ client_write(struct client *cl, struct str text)
 	a->text[text.n] = '\n';
 	a->req.data = a;
 	buf = uv_buf_init(a->text, (unsigned)a->n);
-	if (uv_write(&a->req, (uv_stream_t *)&cl->pipe, &buf, 1,
-	        on_written) != 0) {
+	if (uv_write(&a->req, (uv_stream_t *)&cl->pipe, &buf, 1, on_written) !=
+	    0) {
 		free(a);
 		client_close(cl);
 	}
 }
 
 void
-control_answer(struct control *c, const struct conn_ref *conn,
-    struct str text)
+control_answer(struct control *c, const struct conn_ref *conn, struct str text)
 {
 	struct client *cl;
 
@@ -174,8 +173,8 @@ client_lines(struct client *cl)
 	size_t at = 0;
 	char *nl;
 
-	while (!cl->closing && (nl = memchr(cl->in + at, '\n', cl->n - at)) !=
-	    NULL) {
+	while (!cl->closing &&
+	       (nl = memchr(cl->in + at, '\n', cl->n - at)) != NULL) {
 		client_line(cl, cl->in + at, (size_t)(nl - (cl->in + at)));
 		at = (size_t)(nl - cl->in) + 1;
 	}

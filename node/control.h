@@ -15,8 +15,8 @@
 #include "base/err.h"
 #include "node/message/message.h"
 
-#define CONTROL_CLIENTS 32
-#define CONTROL_LINE 65536
+#define CONTROL_CLIENTS    32
+#define CONTROL_LINE       65536
 #define CONTROL_UNANSWERED 1000
 
 struct control;

@@ -7,7 +7,7 @@
 #include "base/logger.h"
 
 #define REQUESTS_MAX 65536
-#define TICK_MS 50
+#define TICK_MS      50
 
 struct loop {
 	uv_loop_t uv;
@@ -122,11 +122,10 @@ channels_make(struct loop *l)
 	c->batches = channel_new(SIZE_MAX, wake, l);
 	c->reads = channel_new(SIZE_MAX, wake, l);
 	c->passwords = channel_new(SIZE_MAX, wake, l);
-	return c->requests != NULL && c->queue != NULL &&
-	        c->batches != NULL && c->reads != NULL &&
-	        c->passwords != NULL ?
-	    OK :
-	    ERR_NOMEM;
+	return c->requests != NULL && c->queue != NULL && c->batches != NULL &&
+		       c->reads != NULL && c->passwords != NULL
+		   ? OK
+		   : ERR_NOMEM;
 }
 
 enum err

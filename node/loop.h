@@ -18,9 +18,9 @@
 #include "node/message/message.h"
 
 struct loop_channels {
-	struct channel *requests;  /* of the gateway's workers */
-	struct channel *queue;     /* items that come back */
-	struct channel *batches;   /* storage's */
+	struct channel *requests; /* of the gateway's workers */
+	struct channel *queue;    /* items that come back */
+	struct channel *batches;  /* storage's */
 	struct channel *reads;
 	struct channel *passwords;
 };
@@ -43,8 +43,8 @@ struct loop_hooks {
 
 /* Runs until everything has drained after SIGTERM, SIGINT or loop_stop, at
  * the most drain_ms. */
-void loop_run(struct loop *l, struct message *m,
-    const struct loop_hooks *hooks, unsigned drain_ms);
+void loop_run(struct loop *l, struct message *m, const struct loop_hooks *hooks,
+    unsigned drain_ms);
 void loop_stop(struct loop *l);
 
 #endif

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include "base/logger.h"
-#include <config.h>
 #include "crypto/identity.h"
 #include "crypto/init.h"
 #include "crypto/password.h"
@@ -34,6 +33,7 @@
 #include "node/queue/queue.h"
 #include "node/sandbox.h"
 #include "node/storage/storage.h"
+#include <config.h>
 
 #define DRAIN_MS 10000
 
@@ -56,7 +56,7 @@ struct node {
 };
 
 static void fatal(const char *fmt, ...) __attribute__((noreturn))
-    __attribute__((format(printf, 1, 2)));
+__attribute__((format(printf, 1, 2)));
 
 /* Only before the loop starts.  To stderr and, if it is open, the log. */
 static void
@@ -102,8 +102,8 @@ data_open(struct node *n)
 	char *path = path_in(n, "lock"), *journal = path_in(n, "journal");
 
 	if (mkdir(n->config.data, 0700) != 0 && errno != EEXIST)
-		fatal("%s: cannot make the data directory: %s",
-		    n->config.data, strerror(errno));
+		fatal("%s: cannot make the data directory: %s", n->config.data,
+		    strerror(errno));
 	if (mkdir(journal, 0700) != 0 && errno != EEXIST)
 		fatal("%s: %s", journal, strerror(errno));
 	n->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -335,12 +335,12 @@ node_open(struct node *n)
 	if (loop_new(&n->loop) != OK)
 		fatal("out of memory");
 	gateway_make(n);
-	if (sandbox_user(n->config.user, n->config.data, what,
-	        sizeof(what)) != OK)
+	if (sandbox_user(n->config.user, n->config.data, what, sizeof(what)) !=
+	    OK)
 		fatal("%s", what);
 	data_open(n);
 	if (alerter_start(&n->alerter, n->config.alert_command,
-	        n->config.alert_webhook) != OK)
+		n->config.alert_webhook) != OK)
 		fatal("the alerter cannot be started");
 	n->identity = key_open(n, "node.key");
 	n->realm = key_open(n, "realm.key");
@@ -353,7 +353,7 @@ node_open(struct node *n)
 		    strerror(errno));
 	free(path);
 	if (password_pool_start(&n->passwords, n->config.password_threads,
-	        n->config.password_waiting, cost) != OK)
+		n->config.password_waiting, cost) != OK)
 		fatal("the password threads cannot be started");
 	message_wire(n);
 }
@@ -376,8 +376,7 @@ node_close(struct node *n)
 	password_pool_stop(n->passwords);
 	message_passwords_done(n->message,
 	    channel_drain(loop_channels(n->loop)->passwords));
-	message_drop_requests(
-	    channel_drain(loop_channels(n->loop)->requests));
+	message_drop_requests(channel_drain(loop_channels(n->loop)->requests));
 	notify_free(n->notify);
 	message_free(n->message);
 	cache_free(n->cache);
@@ -400,8 +399,7 @@ usage(FILE *f)
 {
 	fputs("usage: kithd [-dn] [-f file]\n"
 	      "       kithd -V | -h\n"
-	      "  -f file  configuration (default " SYSCONFDIR
-	      "/kithd.conf)\n"
+	      "  -f file  configuration (default " SYSCONFDIR "/kithd.conf)\n"
 	      "  -d       stay in the foreground, log to stderr\n"
 	      "  -n       check the configuration only\n"
 	      "  -V       print the version\n"
@@ -445,7 +443,8 @@ say_ready(const struct node *n)
 	if (n->first_start)
 		log_notice("main",
 		    "first start: keys made in %s; next: kithctl account add "
-		    "NAME --operator, then kith login", n->config.data);
+		    "NAME --operator, then kith login",
+		    n->config.data);
 	log_notice("main", "ready realm=%s version=" PACKAGE_VERSION,
 	    n->config.realm);
 }

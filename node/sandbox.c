@@ -99,8 +99,8 @@ landlock_allow(int ruleset, const char *path, uint64_t access)
 		return;
 	if (fstat(rule.parent_fd, &st) == 0 && !S_ISDIR(st.st_mode))
 		rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE;
-	if (syscall(SYS_landlock_add_rule, ruleset,
-	        LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0)
+	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH,
+		&rule, 0) != 0)
 		log_warning("sandbox", "landlock rule path=%s why=%s", path,
 		    strerror(errno));
 	(void)close(rule.parent_fd);
@@ -110,11 +110,11 @@ static void
 landlock_enter(const char *data, const char *const *readable)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs =
-		                                  LANDLOCK_ALL };
+						  LANDLOCK_ALL };
 	int ruleset;
 
-	ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr,
-	    sizeof(attr), 0);
+	ruleset =
+	    (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0) {
 		log_notice("sandbox", "no landlock in this kernel why=%s",
 		    strerror(errno));
@@ -185,8 +185,7 @@ seccomp_enter(void)
 
 	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]) && rc == 0;
 	     i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i],
-		    0);
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	if (rc != 0)

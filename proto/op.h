@@ -142,7 +142,7 @@ enum op_key {
 	X(OP_MEMBERS, "members", K(room), K(cursor) | K(limit), 0)             \
 	X(OP_CLOSE, "close", K(room), K(reason), OP_WRITE)                     \
 	X(OP_TYPING, "typing", K(to) | K(on), 0, 0)                            \
-	X(OP_PRESENCE, "presence", K(status), 0, 0)                      \
+	X(OP_PRESENCE, "presence", K(status), 0, 0)                            \
 	X(OP_WATCH, "watch", K(account), K(remove), 0)                         \
 	X(OP_PING, "ping", 0, 0, 0)                                            \
 	/* kithctl(8) */                                                       \

@@ -27,12 +27,7 @@ enum room_access { ROOM_PUBLIC, ROOM_PRIVATE, ROOM_INVITE };
 /* Who sees what was said before they joined. */
 enum room_history { ROOM_HISTORY_ALL, ROOM_HISTORY_JOINED };
 
-enum member_state {
-	MEMBER_LEFT,
-	MEMBER_JOINED,
-	MEMBER_INVITED,
-	MEMBER_BANNED
-};
+enum member_state { MEMBER_LEFT, MEMBER_JOINED, MEMBER_INVITED, MEMBER_BANNED };
 
 enum member_role { ROLE_MEMBER, ROLE_MODERATOR, ROLE_OWNER };
 

@@ -14,7 +14,7 @@ struct window {
 	struct item {
 		struct entry *entry;
 		uint32_t place;
-	} *items;
+	} * items;
 	struct window *newer, *older; /* by use */
 	UT_hash_handle hh;
 };
@@ -184,8 +184,8 @@ window_fit(struct cache *c, struct window *w)
 static void
 window_trim(struct cache *c, struct window *w)
 {
-	while (w->n > c->per_log &&
-	    window_at(w, 0)->entry->index <= c->applied) {
+	while (
+	    w->n > c->per_log && window_at(w, 0)->entry->index <= c->applied) {
 		window_pop(c, w);
 		c->evicted++;
 	}
@@ -211,7 +211,7 @@ cache_shrink(struct cache *c)
 			continue;
 		}
 		while (c->bytes > c->budget && w->n > 0 &&
-		    window_at(w, 0)->entry->index <= c->applied) {
+		       window_at(w, 0)->entry->index <= c->applied) {
 			window_pop(c, w);
 			c->evicted++;
 		}
@@ -239,8 +239,8 @@ cache_put(struct cache *c, uint32_t log, struct entry *e, unsigned place)
 	if (w->n > 0 && seq != w->first + w->n)
 		window_clear(c, w);
 	if (w->n == w->cap &&
-	    (rc = window_resize(c, w,
-	         w->cap == 0 ? WINDOW_MIN : w->cap * 2)) != OK)
+	    (rc = window_resize(c, w, w->cap == 0 ? WINDOW_MIN : w->cap * 2)) !=
+		OK)
 		return rc;
 	if (w->n == 0)
 		w->first = seq;
@@ -279,7 +279,7 @@ cache_forget_upto(struct cache *c, uint32_t log, uint64_t seq)
 	struct window *w = window_find(c, log);
 
 	while (w != NULL && w->n > 0 && w->first <= seq &&
-	    window_at(w, 0)->entry->index <= c->applied)
+	       window_at(w, 0)->entry->index <= c->applied)
 		window_pop(c, w);
 }
 
@@ -311,8 +311,7 @@ cache_after(struct cache *c, uint32_t log, uint32_t conv, uint64_t after,
 	use_touch(c, w);
 	if (after - (w->first - 1) >= w->n)
 		return 0;
-	for (i = (uint32_t)(after + 1 - w->first); i < w->n && found < n;
-	     i++) {
+	for (i = (uint32_t)(after + 1 - w->first); i < w->n && found < n; i++) {
 		struct item *it = window_at(w, i);
 
 		if (conv == 0 || it->entry->places[it->place].conv == conv)
@@ -341,8 +340,7 @@ cache_before(struct cache *c, uint32_t log, uint32_t conv, uint64_t before,
 		item_out(it, &out[n - 1 - found++]);
 	}
 	if (found > 0 && found < n)
-		memmove(out, out + (n - found),
-		    (size_t)found * sizeof(*out));
+		memmove(out, out + (n - found), (size_t)found * sizeof(*out));
 	*complete = found == n || w->first <= 1;
 	return found;
 }

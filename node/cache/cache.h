@@ -63,8 +63,8 @@ int cache_after(struct cache *c, uint32_t log, uint32_t conv, uint64_t after,
  * older exists that storage would have to give (n were found, or the window
  * starts at position 1).
  */
-int cache_before(struct cache *c, uint32_t log, uint32_t conv,
-    uint64_t before, struct cache_item *out, int n, bool *complete);
+int cache_before(struct cache *c, uint32_t log, uint32_t conv, uint64_t before,
+    struct cache_item *out, int n, bool *complete);
 
 /* The event with this id in the log's window, false when not there. */
 bool cache_find(struct cache *c, uint32_t log, const struct event_id *id,

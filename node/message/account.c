@@ -143,8 +143,7 @@ op_revoke(struct message *m, struct call *c)
 	if (rc != OK || parked)
 		return rc;
 	if (c->a->device > UINT32_MAX ||
-	    (dev = registry_device(c->account, (uint32_t)c->a->device)) ==
-	        NULL)
+	    (dev = registry_device(c->account, (uint32_t)c->a->device)) == NULL)
 		return ERR_NOTFOUND;
 	if (dev == c->device)
 		return ERR_INVALID; /* that is logout */
@@ -163,8 +162,7 @@ op_revoke(struct message *m, struct call *c)
 /* ---- profile ------------------------------------------------------------- */
 
 static void
-answer_profile(struct message *m, const struct call *c,
-    const struct account *a)
+answer_profile(struct message *m, const struct call *c, const struct account *a)
 {
 	char id[2 * ID_LEN + 1];
 	struct bytes b;
@@ -287,8 +285,7 @@ op_block(struct message *m, struct call *c)
 		return ERR_TOO_MANY;
 	account_record(c->account, &rec);
 	if (block) {
-		rec.blocked[rec.rec.n_blocked++] =
-		    record_data(a->id.b, ID_LEN);
+		rec.blocked[rec.rec.n_blocked++] = record_data(a->id.b, ID_LEN);
 	} else {
 		for (size_t i = 0; i < rec.rec.n_blocked; i++)
 			if (memcmp(rec.blocked[i].data, a->id.b, ID_LEN) != 0)
@@ -297,8 +294,8 @@ op_block(struct message *m, struct call *c)
 	}
 	draft_init(m, &d);
 	d.body.subject = account_address(m, a, subject);
-	rc = account_change(m, c, block ? EVENT_BLOCK : EVENT_UNBLOCK, &rec,
-	    &d);
+	rc =
+	    account_change(m, c, block ? EVENT_BLOCK : EVENT_UNBLOCK, &rec, &d);
 	draft_fini(&d);
 	return rc;
 }
@@ -314,8 +311,8 @@ op_blocks(struct message *m, struct call *c)
 	answer_begin(&b, c->rq->rq.id);
 	json_array(&b, "accounts");
 	for (uint32_t i = 0; i < c->account->nblocked; i++)
-		if ((a = registry_account(&m->reg,
-		         &c->account->blocked[i])) != NULL)
+		if ((a = registry_account(&m->reg, &c->account->blocked[i])) !=
+		    NULL)
 			json_item_str(&b, account_address(m, a, text));
 	json_array_end(&b);
 	answer_end(m, &b, &c->rq->conn, 0);

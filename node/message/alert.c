@@ -58,8 +58,8 @@ message_alert(struct message *m, const char *what, bool begins,
 		    what, text);
 	}
 	m->stats.alerts += begins;
-	log_alert("alert", "%s what=%s text=\"%s\"",
-	    begins ? "begin" : "end", what, text);
+	log_alert("alert", "%s what=%s text=\"%s\"", begins ? "begin" : "end",
+	    what, text);
 	if (m->parts.host.alert != NULL)
 		m->parts.host.alert(m->parts.host.arg, what, begins, text);
 }

@@ -80,8 +80,8 @@ apply_read(struct message *m, const struct event *ev)
 		mem->read_ord = ev->body.ord;
 		registry_touch(&m->reg, &mem->dirty);
 	} else if (peer != NULL &&
-	    (c = registry_conv_between(&m->reg, reader, peer)) != NULL &&
-	    ev->body.seq > c->read_seq) {
+		   (c = registry_conv_between(&m->reg, reader, peer)) != NULL &&
+		   ev->body.seq > c->read_seq) {
 		c->read_seq = ev->body.seq;
 		c->read_incoming = ev->body.ord;
 		registry_touch(&m->reg, &c->dirty);

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "base/logger.h"
-#include <config.h>
 #include "crypto/hash.h"
 #include "crypto/sign.h"
 #include "crypto/token.h"
 #include "crypto/wipe.h"
 #include "node/message/handlers.h"
+#include <config.h>
 
 #define RECOVER_SKEW_MS (10 * 60 * 1000)
 
@@ -102,7 +102,7 @@ login_allowed(struct message *m, const struct call *c, struct account *a)
 		return ERR_DISABLED;
 	if (registry_banned(&m->reg, str_of(a->name)) != NULL ||
 	    (c->s != NULL &&
-	        registry_banned(&m->reg, str_of(c->s->address)) != NULL))
+		registry_banned(&m->reg, str_of(c->s->address)) != NULL))
 		return ERR_BANNED;
 	return OK;
 }
@@ -178,8 +178,8 @@ op_login(struct message *m, struct call *c)
 		return ERR_INVALID;
 	/* An unknown account costs and says the same as a wrong password. */
 	if (!c->r->hashed)
-		return password_wait(m, c, true,
-		    a != NULL ? a->password : NULL, c->a->password, STR_NONE);
+		return password_wait(m, c, true, a != NULL ? a->password : NULL,
+		    c->a->password, STR_NONE);
 	if (!c->r->password_ok || a == NULL)
 		return ERR_CREDENTIALS;
 	if ((rc = login_allowed(m, c, a)) != OK)
@@ -254,8 +254,7 @@ registration_allowed(struct message *m, const struct call *c,
 		m->hour_since = m->now;
 		m->registrations = 0;
 	}
-	return m->registrations < m->cfg.registrations_per_hour ? OK :
-	                                                          ERR_RATE;
+	return m->registrations < m->cfg.registrations_per_hour ? OK : ERR_RATE;
 }
 
 static void
@@ -292,8 +291,9 @@ register_submit(struct message *m, struct call *c, struct new_account *n,
 		rc = submit_hold(m, p, n->gate);
 	}
 	if (rc == OK && invite != NULL)
-		rc = submit_hold(m, p, gate_key(GATE_INVITE,
-		    invite->token_hash, sizeof(invite->token_hash)));
+		rc = submit_hold(m, p,
+		    gate_key(GATE_INVITE, invite->token_hash,
+			sizeof(invite->token_hash)));
 	if (rc == OK)
 		rc = submit(m, &d, p);
 	else
@@ -329,9 +329,9 @@ op_register(struct message *m, struct call *c)
 	rc = gate_pass(m, c, n.gate, &parked);
 	if (rc != OK || parked)
 		return rc;
-	if (invite != NULL && gate_closed(m,
-	        gate_key(GATE_INVITE, invite->token_hash,
-	            sizeof(invite->token_hash))))
+	if (invite != NULL &&
+	    gate_closed(m, gate_key(GATE_INVITE, invite->token_hash,
+			       sizeof(invite->token_hash))))
 		return ERR_BUSY;
 	return register_submit(m, c, &n, invite);
 }
@@ -444,8 +444,7 @@ op_recovery(struct message *m, struct call *c)
 /* time (BE64), hash of the new password, account as it stands in the request:
  * kith-protocol(7). */
 static enum err
-recover_proof(struct message *m, const struct call *c,
-    const struct account *a)
+recover_proof(struct message *m, const struct call *c, const struct account *a)
 {
 	uint8_t key[SIGN_PUBLIC_LEN], sig[SIGN_LEN];
 	uint8_t msg[8 + HASH_LEN + 320];

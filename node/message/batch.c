@@ -26,8 +26,8 @@ grown(void *v, size_t n, size_t *cap, size_t size)
 enum err
 batch_add(struct message *m, struct entry *e)
 {
-	struct entry **v = grown(m->committed, m->ncommitted,
-	    &m->committed_cap, sizeof(struct entry *));
+	struct entry **v = grown(m->committed, m->ncommitted, &m->committed_cap,
+	    sizeof(struct entry *));
 
 	if (v == NULL)
 		return ERR_NOMEM;
@@ -41,8 +41,8 @@ batch_add(struct message *m, struct entry *e)
 enum err
 batch_erase(struct message *m, const struct event_id *id)
 {
-	struct event_id *v = grown(m->erasures, m->nerasures,
-	    &m->erasures_cap, sizeof(*v));
+	struct event_id *v =
+	    grown(m->erasures, m->nerasures, &m->erasures_cap, sizeof(*v));
 
 	if (v == NULL)
 		return ERR_NOMEM;
@@ -105,9 +105,8 @@ batch_make(struct message *m, struct storage_batch **out)
 		storage_batch_free(b);
 		return rc;
 	}
-	b->applied = m->ncommitted > 0 ?
-	    m->committed[m->ncommitted - 1]->index :
-	    m->applied_index;
+	b->applied = m->ncommitted > 0 ? m->committed[m->ncommitted - 1]->index
+				       : m->applied_index;
 	*out = b;
 	return OK;
 }
@@ -178,10 +177,10 @@ storage_watch(struct message *m)
 
 	storage_stats(m->parts.storage, &st);
 	message_alert(m, "storage", st.failing,
-	    st.failing ? "history cannot be written, the queue keeps it" :
-	                 "history is written again");
+	    st.failing ? "history cannot be written, the queue keeps it"
+		       : "history is written again");
 	message_alert(m, "queue-pressed", pressed,
-	    pressed ? "the queue is nearly full, clients are slowed" :
-	              "the queue has room again");
+	    pressed ? "the queue is nearly full, clients are slowed"
+		    : "the queue has room again");
 	gateway_press(m->parts.gateway, pressed);
 }

@@ -13,7 +13,7 @@
 #include "node/message/handlers.h"
 
 #define DIRECTS_MAX 10000
-#define DIRECT_MS 2000
+#define DIRECT_MS   2000
 
 struct direct {
 	struct direct *next;
@@ -126,8 +126,7 @@ direct_send(struct message *m, const struct conn_ref *conn, uint64_t id,
 static bool
 same_conn(const struct conn_ref *a, const struct conn_ref *b)
 {
-	return a->worker == b->worker && a->slot == b->slot &&
-	    a->gen == b->gen;
+	return a->worker == b->worker && a->slot == b->slot && a->gen == b->gen;
 }
 
 /* Is conn one of those waited for?  It is no more. */

@@ -90,15 +90,15 @@ budget_take(struct message *m, struct account *a)
 	uint64_t us, more;
 
 	us = mono_us_between(a->budget_at, m->now);
-	more = us >= 60000000 ? m->cfg.ops_burst :
-	                        us * m->cfg.ops_per_second / 1000000;
+	more = us >= 60000000 ? m->cfg.ops_burst
+			      : us * m->cfg.ops_per_second / 1000000;
 	if (a->budget_at.ns == 0)
 		more = m->cfg.ops_burst;
 	if (more > 0) {
 		a->budget_at = m->now;
-		a->budget = a->budget + more > m->cfg.ops_burst ?
-		    m->cfg.ops_burst :
-		    a->budget + (uint32_t)more;
+		a->budget = a->budget + more > m->cfg.ops_burst
+				? m->cfg.ops_burst
+				: a->budget + (uint32_t)more;
 	}
 	if (a->budget == 0)
 		return false;
@@ -112,8 +112,7 @@ call_check(struct message *m, struct call *c, const struct op_info *info)
 	if ((info->flags & OP_CONTROL) != 0)
 		return OK;
 	if (c->account == NULL)
-		return (info->flags & OP_OPEN) != 0 ? OK :
-		                                      ERR_UNAUTHENTICATED;
+		return (info->flags & OP_OPEN) != 0 ? OK : ERR_UNAUTHENTICATED;
 	if ((info->flags & OP_OPEN) != 0)
 		return ERR_INVALID; /* logged in already */
 	if ((info->flags & OP_SILENT) == 0 && !c->r->looked_up &&
@@ -134,9 +133,8 @@ call_run(struct message *m, struct request *rq, const struct resumed *resumed)
 
 	assert(handlers[rq->rq.op] != NULL);
 	if (rq->conn.worker != CONN_CONTROL) {
-		c.s = resumed == NULL ?
-		    notify_session(m->parts.notify, rq) :
-		    notify_find(m->parts.notify, &rq->conn);
+		c.s = resumed == NULL ? notify_session(m->parts.notify, rq)
+				      : notify_find(m->parts.notify, &rq->conn);
 		if (c.s == NULL) { /* went away meanwhile, or no memory */
 			request_free(rq);
 			return;
@@ -144,9 +142,9 @@ call_run(struct message *m, struct request *rq, const struct resumed *resumed)
 		c.account = c.s->account;
 		c.device = c.s->device;
 	}
-	rc = m->stopping && (info->flags & OP_WRITE) != 0 ?
-	    ERR_CLOSED :
-	    call_check(m, &c, info);
+	rc = m->stopping && (info->flags & OP_WRITE) != 0
+		 ? ERR_CLOSED
+		 : call_check(m, &c, info);
 	if (rc == OK)
 		rc = handlers[rq->rq.op](m, &c);
 	if (rc != OK && (info->flags & OP_SILENT) == 0)

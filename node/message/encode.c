@@ -88,8 +88,8 @@ encode_cursors(const struct device *d, struct registry *r, struct bytes *out)
 
 		if (d->cursors[i].log == d->account->log.local)
 			id = &d->account->id;
-		else if ((room = registry_room_local(r,
-		              d->cursors[i].log)) != NULL)
+		else if ((room = registry_room_local(r, d->cursors[i].log)) !=
+			 NULL)
 			id = &room->id;
 		else
 			continue;
@@ -145,8 +145,7 @@ encode_member(const struct member *m, struct bytes *out, char *key,
 }
 
 static enum err
-encode_conv(const struct conv *c, struct bytes *out, char *key,
-    size_t *key_len)
+encode_conv(const struct conv *c, struct bytes *out, char *key, size_t *key_len)
 {
 	Kith__ConvRecord rec;
 	uint32_t be = htobe32(c->num);
@@ -199,8 +198,7 @@ encode_invite(const struct invite *i, struct bytes *out, char *key,
 }
 
 static enum err
-encode_ban(const struct ban *b, struct bytes *out, char *key,
-    size_t *key_len)
+encode_ban(const struct ban *b, struct bytes *out, char *key, size_t *key_len)
 {
 	Kith__BanRecord rec = KITH__BAN_RECORD__INIT;
 
@@ -237,11 +235,11 @@ record_encode(struct registry *r, const struct dirty *d, struct bytes *out,
 		return encode_account(OBJECT(d, struct account, dirty), out,
 		    key, key_len);
 	case RECORD_DEVICE:
-		return encode_device(OBJECT(d, struct device, dirty), out,
-		    key, key_len);
+		return encode_device(OBJECT(d, struct device, dirty), out, key,
+		    key_len);
 	case RECORD_CURSORS: {
-		const struct device *dev = OBJECT(d, struct device,
-		    cursors_dirty);
+		const struct device *dev =
+		    OBJECT(d, struct device, cursors_dirty);
 
 		*key_len = key_id_u32(key, &dev->account->id, dev->num);
 		return encode_cursors(dev, r, out);
@@ -250,23 +248,23 @@ record_encode(struct registry *r, const struct dirty *d, struct bytes *out,
 		return encode_room(OBJECT(d, struct room, dirty), out, key,
 		    key_len);
 	case RECORD_MEMBER:
-		return encode_member(OBJECT(d, struct member, dirty), out,
-		    key, key_len);
+		return encode_member(OBJECT(d, struct member, dirty), out, key,
+		    key_len);
 	case RECORD_CONV:
 		return encode_conv(OBJECT(d, struct conv, dirty), out, key,
 		    key_len);
 	case RECORD_STREAM:
-		return encode_stream(OBJECT(d, struct stream, dirty), out,
-		    key, key_len);
+		return encode_stream(OBJECT(d, struct stream, dirty), out, key,
+		    key_len);
 	case RECORD_INVITE:
-		return encode_invite(OBJECT(d, struct invite, dirty), out,
-		    key, key_len);
+		return encode_invite(OBJECT(d, struct invite, dirty), out, key,
+		    key_len);
 	case RECORD_BAN:
 		return encode_ban(OBJECT(d, struct ban, dirty), out, key,
 		    key_len);
 	case RECORD_SHARD: {
-		const struct shard_state *s = OBJECT(d, struct shard_state,
-		    dirty);
+		const struct shard_state *s =
+		    OBJECT(d, struct shard_state, dirty);
 
 		return encode_shard(s, (unsigned)(s - r->shards), out, key,
 		    key_len);

@@ -84,8 +84,7 @@ op_typing(struct message *m, struct call *c)
 	for (mem = room != NULL ? room->members : NULL; mem != NULL;
 	     mem = mem->room_next)
 		if (mem->state == MEMBER_JOINED)
-			sessions_of(m, mem->account, 0, push_presence_text,
-			    &p);
+			sessions_of(m, mem->account, 0, push_presence_text, &p);
 	bytes_fini(&b);
 	answer_ok(m, &c->rq->conn, c->rq->rq.id, 0);
 	return OK;
@@ -125,8 +124,7 @@ op_presence(struct message *m, struct call *c)
 {
 	uint8_t status = 0;
 
-	while (status < 4 &&
-	    !str_eq(c->a->status, str_of(statuses[status])))
+	while (status < 4 && !str_eq(c->a->status, str_of(statuses[status])))
 		status++;
 	if (status == 4)
 		return ERR_INVALID;

@@ -12,8 +12,8 @@
 #include "node/message/service.h"
 
 #define EXPIRE_EVERY_MS 10000
-#define STREAMS_A_TICK 1000
-#define DAY_MS 86400000ull
+#define STREAMS_A_TICK  1000
+#define DAY_MS          86400000ull
 
 static void
 streams_expire(struct message *m)

@@ -114,8 +114,7 @@ history_name(uint32_t history)
 const char *
 role_name(uint32_t role)
 {
-	static const char *const names[] = { "member", "moderator",
-		"owner" };
+	static const char *const names[] = { "member", "moderator", "owner" };
 
 	return role < 3 ? names[role] : "member";
 }

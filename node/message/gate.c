@@ -118,8 +118,7 @@ gate_pass(struct message *m, struct call *c, uint64_t key, bool *parked)
 uint64_t
 room_gate(const struct room *room)
 {
-	return gate_key(GATE_ROOM, &room->log.local,
-	    sizeof(room->log.local));
+	return gate_key(GATE_ROOM, &room->log.local, sizeof(room->log.local));
 }
 
 uint64_t

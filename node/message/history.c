@@ -81,8 +81,8 @@ format_conv(struct message *m, struct bytes *b, const struct conv *c)
 	if (c->peer->display != NULL)
 		json_cstr(b, "display", c->peer->display);
 	json_u64(b, "unread",
-	    c->incoming > c->read_incoming ? c->incoming - c->read_incoming :
-	                                     0);
+	    c->incoming > c->read_incoming ? c->incoming - c->read_incoming
+					   : 0);
 	format_pos(b, c->log->epoch, c->head);
 	json_u64(b, "read", c->read_seq);
 	json_u64(b, "delivered", c->delivered);
@@ -90,8 +90,7 @@ format_conv(struct message *m, struct bytes *b, const struct conv *c)
 }
 
 static void
-format_membership(struct message *m, struct bytes *b,
-    const struct member *mem)
+format_membership(struct message *m, struct bytes *b, const struct member *mem)
 {
 	const struct room *room = mem->room;
 	uint64_t ord = room->conv != NULL ? room->conv->ord.durable : 0;
@@ -117,12 +116,12 @@ collect_lines(const struct account *a, uint64_t after, struct line *lines)
 
 	for (const struct conv *c = a->convs; c != NULL; c = c->next)
 		if (c->peer != a && c->num > after)
-			lines[n++] = (struct line){ .conv = c,
-				.order = c->num };
+			lines[n++] =
+			    (struct line){ .conv = c, .order = c->num };
 	for (const struct member *mem = a->memberships; mem != NULL;
 	     mem = mem->account_next)
 		if ((mem->state == MEMBER_JOINED ||
-		        mem->state == MEMBER_INVITED) &&
+			mem->state == MEMBER_INVITED) &&
 		    !mem->room->closed && mem->room->conv != NULL &&
 		    mem->room->conv->num > after)
 			lines[n++] = (struct line){ .member = mem,

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/logger.h"
-#include <config.h>
 #include "node/message/handlers.h"
+#include <config.h>
 
 static void
 begin(struct bytes *b, const struct call *c)
@@ -167,8 +167,7 @@ session_item(void *arg, struct session *s)
 	json_bool(l->b, "suspended", s->suspended);
 	json_u64(l->b, "logs", s->nsubs);
 	json_u64(l->b, "pushed", s->pushed);
-	json_u64(l->b, "seconds",
-	    mono_ms_between(s->since, l->m->now) / 1000);
+	json_u64(l->b, "seconds", mono_ms_between(s->since, l->m->now) / 1000);
 	json_object_end(l->b);
 	return true;
 }
@@ -285,8 +284,7 @@ ctl_storage(struct message *m, struct call *c)
 	if (s.failing)
 		json_cstr(&b, "why", err_code(s.why));
 	json_u64(&b, "applied_index", s.applied);
-	json_u64(&b, "lag",
-	    m->next_index - 1 - m->npending - m->applied_index);
+	json_u64(&b, "lag", m->next_index - 1 - m->npending - m->applied_index);
 	json_u64(&b, "batches", s.batches);
 	json_u64(&b, "failures", s.failures);
 	json_u64(&b, "reads", s.reads);
@@ -368,8 +366,7 @@ ctl_doctor(struct message *m, struct call *c)
 	queue_stats(m->parts.queue, &q);
 	cache_stats(m->parts.cache, &k);
 	HASH_ITER(hh_id, m->reg.accounts_id, a, next)
-	operators = operators ||
-	    (a->operator && a->state == ACCOUNT_ACTIVE);
+	operators = operators || (a->operator&& a->state == ACCOUNT_ACTIVE);
 	begin(&b, c);
 	json_array(&b, "checks");
 	check(&b, "the queue can commit", q.available,

@@ -70,7 +70,7 @@ bool
 list_matches(struct str search, struct str name)
 {
 	return search.n == 0 ||
-	    memmem(name.p, name.n, search.p, search.n) != NULL;
+	       memmem(name.p, name.n, search.p, search.n) != NULL;
 }
 
 bool
@@ -119,8 +119,8 @@ looked_up(const struct call *c, struct cache_item *out)
 }
 
 enum err
-find_event(struct message *m, struct call *c, struct conv *conv,
-    struct str id, uint64_t hold, struct cache_item *out, bool *parked)
+find_event(struct message *m, struct call *c, struct conv *conv, struct str id,
+    uint64_t hold, struct cache_item *out, bool *parked)
 {
 	struct storage_read *read;
 	struct event_id event;

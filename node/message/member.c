@@ -10,8 +10,8 @@
 struct change {
 	struct room *room;
 	struct account *subject;
-	struct member *actor;   /* the caller's membership, or NULL */
-	struct member *member;  /* the subject's, or NULL */
+	struct member *actor;  /* the caller's membership, or NULL */
+	struct member *member; /* the subject's, or NULL */
 	bool parked;
 };
 
@@ -128,8 +128,8 @@ may_join(struct message *m, const struct call *c, const struct change *ch)
 		return ERR_EXISTS;
 	if (ch->room->access != ROOM_PUBLIC &&
 	    (ch->member == NULL || ch->member->state != MEMBER_INVITED))
-		return ch->room->access == ROOM_PRIVATE ? ERR_NOTFOUND :
-		                                          ERR_FORBIDDEN;
+		return ch->room->access == ROOM_PRIVATE ? ERR_NOTFOUND
+							: ERR_FORBIDDEN;
 	if (ch->room->njoined >= m->cfg.max_room_members ||
 	    c->account->nmemberships >= m->cfg.max_rooms_account ||
 	    HASH_COUNT(m->reg.members) >= m->reg.limits.members)
@@ -196,9 +196,8 @@ op_leave(struct message *m, struct call *c)
 
 	if ((rc = change_begin(m, c, &ch)) != OK || ch.parked)
 		return rc;
-	if (ch.member == NULL ||
-	    (ch.member->state != MEMBER_JOINED &&
-	        ch.member->state != MEMBER_INVITED))
+	if (ch.member == NULL || (ch.member->state != MEMBER_JOINED &&
+				     ch.member->state != MEMBER_INVITED))
 		return ERR_NOT_MEMBER;
 	if (ch.member->state == MEMBER_JOINED && last_owner(&ch))
 		return ERR_FORBIDDEN;

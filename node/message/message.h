@@ -29,13 +29,16 @@
 #include "node/queue/queue.h"
 #include "node/storage/storage.h"
 
-enum registration { REGISTRATION_CLOSED, REGISTRATION_INVITE,
-	REGISTRATION_OPEN };
+enum registration {
+	REGISTRATION_CLOSED,
+	REGISTRATION_INVITE,
+	REGISTRATION_OPEN
+};
 
 struct message_config {
 	const char *realm;
 	enum registration registration;
-	uint32_t registrations_per_hour; /* with REGISTRATION_OPEN */
+	uint32_t registrations_per_hour;    /* with REGISTRATION_OPEN */
 	uint32_t ops_per_second, ops_burst; /* of an account */
 	uint32_t typing_per_minute;         /* of a session */
 	uint32_t max_accounts, max_rooms, max_members, max_convs, max_streams,
@@ -94,8 +97,8 @@ void message_prepare(struct message *m, struct cache *cache,
     struct storage *storage);
 
 /* After both: from here on requests are taken. */
-enum err message_start(struct message *m, const struct message_parts *parts)
-    MUST_USE;
+enum err message_start(struct message *m,
+    const struct message_parts *parts) MUST_USE;
 
 /* At the beginning of each loop turn: reads the clocks. */
 void message_turn(struct message *m);

@@ -81,8 +81,7 @@ metrics_storage(struct message *m, struct bytes *b)
 	storage_stats(m->parts.storage, &s);
 	gauge(b, "storage_lag_entries", "entries committed and not applied",
 	    m->next_index - 1 - m->npending - m->applied_index);
-	gauge(b, "storage_failing", "1 while storage cannot write",
-	    s.failing);
+	gauge(b, "storage_failing", "1 while storage cannot write", s.failing);
 	gauge(b, "storage_bytes", "size of the database", s.db_bytes);
 	gauge(b, "storage_wal_bytes", "size of its write-ahead log",
 	    s.wal_bytes);
@@ -122,8 +121,7 @@ metrics_message(struct message *m, struct bytes *b)
 	gauge(b, "streams", "send streams", HASH_COUNT(m->reg.streams));
 	gauge(b, "waiting", "requests that wait for a change or a read",
 	    m->waiting);
-	gauge(b, "pending", "entries submitted and not committed",
-	    m->npending);
+	gauge(b, "pending", "entries submitted and not committed", m->npending);
 	gauge(b, "degraded", "1 while messages are delivered directly",
 	    m->degraded);
 	counter(b, "published_total", "positions published to feeds",
@@ -141,8 +139,7 @@ metrics_message(struct message *m, struct bytes *b)
 	head(b, "operations_total", "counter", "requests by operation");
 	for (enum op op = OP_NONE + 1; op < OP_COUNT; op++)
 		if (m->stats.ops[op] > 0)
-			bytes_addf(b,
-			    "kith_operations_total{op=\"%s\"} %llu\n",
+			bytes_addf(b, "kith_operations_total{op=\"%s\"} %llu\n",
 			    op_info(op)->name,
 			    (unsigned long long)m->stats.ops[op]);
 }
@@ -182,7 +179,7 @@ metrics_gateway(struct message *m, struct bytes *b)
 			bytes_addf(b, "kith_errors_total{code=\"%s\"} %llu\n",
 			    err_code(e),
 			    (unsigned long long)(m->stats.errors[e] +
-			        g.errors[e]));
+						 g.errors[e]));
 }
 
 void

@@ -10,9 +10,9 @@
 #include "crypto/wipe.h"
 #include "node/message/handlers.h"
 
-#define INVITE_SECONDS (7ull * 86400)
+#define INVITE_SECONDS     (7ull * 86400)
 #define INVITE_SECONDS_MAX (366ull * 86400)
-#define INVITE_USES_MAX 1000000
+#define INVITE_USES_MAX    1000000
 
 /* ---- accounts ------------------------------------------------------------ */
 
@@ -87,8 +87,7 @@ ctl_account_add(struct message *m, struct call *c)
 
 /* The account of a request, when no change of it is under way. */
 static enum err
-ctl_account(struct message *m, struct call *c, struct account **a,
-    bool *parked)
+ctl_account(struct message *m, struct call *c, struct account **a, bool *parked)
 {
 	enum err rc;
 
@@ -240,7 +239,6 @@ done_invite(struct message *m, struct pending *p, enum err err)
 	bytes_wipe(&b);
 }
 
-
 enum err
 ctl_invite_add(struct message *m, struct call *c)
 {
@@ -357,7 +355,7 @@ session_banned(void *arg, struct session *s)
 
 	if (a != NULL &&
 	    (registry_banned(&m->reg, str_of(a->name)) != NULL ||
-	        registry_banned(&m->reg, str_of(s->address)) != NULL))
+		registry_banned(&m->reg, str_of(s->address)) != NULL))
 		session_bye(m, s, ERR_BANNED);
 	return true;
 }

@@ -25,8 +25,8 @@ job_done(struct password_job *job)
  * hash of `fresh' was made (fresh.n > 0).
  */
 enum err
-password_wait(struct message *m, struct call *c, bool check,
-    const char *stored, struct str password, struct str fresh)
+password_wait(struct message *m, struct call *c, bool check, const char *stored,
+    struct str password, struct str fresh)
 {
 	struct password_job *job;
 	struct hashing *h;

@@ -48,9 +48,8 @@ post_rights(struct message *m, const struct call *c, const struct post *p)
 	if (p->peer != NULL) {
 		if (p->peer->state != ACCOUNT_ACTIVE)
 			return ERR_NOTFOUND;
-		return account_blocks(p->peer, &c->account->id) ?
-		    ERR_BLOCKED :
-		    OK;
+		return account_blocks(p->peer, &c->account->id) ? ERR_BLOCKED
+								: OK;
 	}
 	if (p->room->closed)
 		return ERR_NOTFOUND;
@@ -344,10 +343,9 @@ post_gates(struct message *m, struct call *c, const struct post *p,
 
 	*parked = false;
 	if (c->r->looked_up)
-		return p->room != NULL &&
-		        gate_closed(m, room_gate(p->room)) ?
-		    ERR_BUSY :
-		    OK;
+		return p->room != NULL && gate_closed(m, room_gate(p->room))
+			   ? ERR_BUSY
+			   : OK;
 	if ((rc = gate_pass(m, c, p->key, parked)) != OK || *parked)
 		return rc;
 	if (p->room == NULL)
@@ -373,11 +371,11 @@ op_post(struct message *m, struct call *c)
 	p.key = gate_key(GATE_STREAM, &key, sizeof(key));
 	if ((rc = post_gates(m, c, &p, &parked)) != OK || parked)
 		return rc;
-	p.stream = registry_stream(&m->reg, c->account, c->device->num,
-	    a->stream);
-	p.conv = p.room != NULL ? p.room->conv :
-	                          registry_conv_between(&m->reg, c->account,
-	                              p.peer);
+	p.stream =
+	    registry_stream(&m->reg, c->account, c->device->num, a->stream);
+	p.conv = p.room != NULL
+		     ? p.room->conv
+		     : registry_conv_between(&m->reg, c->account, p.peer);
 	if ((rc = post_number(m, c, &p, &fresh)) != OK || !fresh)
 		return rc;
 	if ((rc = post_rights(m, c, &p)) != OK)
@@ -390,8 +388,8 @@ op_post(struct message *m, struct call *c)
 enum err
 op_stream(struct message *m, struct call *c)
 {
-	struct stream *s = registry_stream(&m->reg, c->account,
-	    c->device->num, c->a->stream);
+	struct stream *s =
+	    registry_stream(&m->reg, c->account, c->device->num, c->a->stream);
 	struct bytes b;
 
 	bytes_init(&b, 1024);

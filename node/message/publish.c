@@ -9,8 +9,8 @@
 
 /* {"push":"event",...} for the followers of one place. */
 static struct frame *
-event_frame(struct message *m, const struct entry *e,
-    const struct place *place, uint32_t log, struct mono accepted)
+event_frame(struct message *m, const struct entry *e, const struct place *place,
+    uint32_t log, struct mono accepted)
 {
 	struct frame *f;
 	struct bytes *b = &m->scratch;
@@ -114,14 +114,13 @@ erase_cached(struct message *m, const struct entry *redact)
 	struct event *ev;
 
 	for (uint32_t i = 0; i < redact->nplaces; i++) {
-		struct conv *c = registry_conv(&m->reg,
-		    redact->places[i].conv);
+		struct conv *c = registry_conv(&m->reg, redact->places[i].conv);
 
 		if (!cache_find(m->parts.cache, c->log->local,
-		        &redact->event->h.refers, &it))
+			&redact->event->h.refers, &it))
 			continue;
 		if (event_decode(&ev, it.entry->event->header_bytes, STR_NONE,
-		        STR_NONE) != OK) {
+			STR_NONE) != OK) {
 			cache_forget(m->parts.cache, c->log->local);
 			continue;
 		}

@@ -58,8 +58,8 @@ put_list_add(struct put_list *l, enum record_kind kind, const void *key,
 }
 
 void
-put_list_add_value(struct put_list *l, enum record_kind kind,
-    const void *key, size_t key_len, struct str value)
+put_list_add_value(struct put_list *l, enum record_kind kind, const void *key,
+    size_t key_len, struct str value)
 {
 	char *p = put_list_slot(l, kind, key, key_len, value.n);
 

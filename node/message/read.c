@@ -10,7 +10,7 @@
 
 #include "node/message/service.h"
 
-#define PAGE_MAX 200
+#define PAGE_MAX     200
 #define PAGE_DEFAULT 50
 
 enum reading_type {
@@ -28,7 +28,7 @@ struct reading {
 	struct conn_ref conn;
 	uint32_t log, conv;
 	uint64_t after, floor;
-	bool before;          /* HISTORY: direction */
+	bool before;                   /* HISTORY: direction */
 	struct entry *newer[PAGE_MAX]; /* HISTORY: found in the cache */
 	uint32_t newer_place[PAGE_MAX];
 	size_t nnewer;
@@ -148,8 +148,8 @@ feed_items(struct message *m, const struct conn_ref *conn, uint32_t log,
     uint64_t after, const struct cache_item *found, size_t n)
 {
 	struct account *owner = registry_account_local(&m->reg, log);
-	struct room *room = owner != NULL ? NULL :
-	                                    registry_room_local(&m->reg, log);
+	struct room *room =
+	    owner != NULL ? NULL : registry_room_local(&m->reg, log);
 	struct notify_item items[NOTIFY_FETCH];
 	struct frame *gap = NULL;
 	uint64_t head, to;
@@ -158,12 +158,11 @@ feed_items(struct message *m, const struct conn_ref *conn, uint32_t log,
 	if (owner == NULL && room == NULL)
 		return;
 	assert(n <= NOTIFY_FETCH);
-	head = owner != NULL ? owner->log.head.durable :
-	                       room->log.head.durable;
+	head = owner != NULL ? owner->log.head.durable : room->log.head.durable;
 	for (; k < n; k++) {
 		items[k].seq = found[k].place->seq;
-		items[k].frame = publish_frame(m, found[k].entry,
-		    found[k].place, log);
+		items[k].frame =
+		    publish_frame(m, found[k].entry, found[k].place, log);
 		if (items[k].frame == NULL)
 			break;
 	}
@@ -176,8 +175,7 @@ feed_items(struct message *m, const struct conn_ref *conn, uint32_t log,
 
 /* The conversations of a mailbox that moved after `after'. */
 static enum err
-moved_convs(struct storage_read *r, const struct account *owner,
-    uint64_t after)
+moved_convs(struct storage_read *r, const struct account *owner, uint64_t after)
 {
 	size_t n = 0;
 
@@ -248,8 +246,8 @@ read_feed(struct message *m, struct session *s, struct log_state *log,
 	}
 	rc = feed_from_storage(m, s, owner, room, log->local, after);
 	if (rc != OK)
-		notify_fed(m->parts.notify, &s->conn, log->local, NULL, 0,
-		    head, NULL, rc);
+		notify_fed(m->parts.notify, &s->conn, log->local, NULL, 0, head,
+		    NULL, rc);
 }
 
 static void
@@ -277,9 +275,9 @@ feed_done(struct message *m, struct storage_read *r, struct reading *rd)
 	/* Nothing older than the window is left in storage. */
 	if (n == 0) {
 		int k = cache_after(m->parts.cache, rd->log, 0,
-		    cache_first(m->parts.cache, rd->log) == 0 ?
-		        rd->after :
-		        cache_first(m->parts.cache, rd->log) - 1,
+		    cache_first(m->parts.cache, rd->log) == 0
+			? rd->after
+			: cache_first(m->parts.cache, rd->log) - 1,
 		    found, NOTIFY_FETCH);
 		n = k > 0 ? (size_t)k : 0;
 	}
@@ -364,8 +362,7 @@ page_from_storage(struct message *m, struct call *c, struct conv *conv,
  * floor: positions below it are not for this reader (history since joining).
  */
 enum err
-read_page(struct message *m, struct call *c, struct conv *conv,
-    uint64_t floor)
+read_page(struct message *m, struct call *c, struct conv *conv, uint64_t floor)
 {
 	struct cache_item items[PAGE_MAX];
 	const struct args *a = c->a;
@@ -389,11 +386,10 @@ read_page(struct message *m, struct call *c, struct conv *conv,
 		    limit);
 		if (n >= 0)
 			return page_answer(m, c, items, n, floor,
-			    n == limit &&
-			        items[n - 1].place->seq < conv->head);
+			    n == limit && items[n - 1].place->seq < conv->head);
 		return page_from_storage(m, c, conv,
 		    read_of_conv(STORAGE_AFTER, conv->num, after,
-		        (uint32_t)limit),
+			(uint32_t)limit),
 		    false, floor, NULL, 0);
 	}
 	before = args_has(a, K(before)) ? a->before : UINT64_MAX;
@@ -402,13 +398,13 @@ read_page(struct message *m, struct call *c, struct conv *conv,
 	if (complete || (n > 0 && items[0].place->seq <= floor))
 		return page_answer(m, c, items, n, floor,
 		    n == limit && items[0].place->seq > floor &&
-		        items[0].place->seq > 1);
+			items[0].place->seq > 1);
 	if (cache_first(m->parts.cache, log) != 0 &&
 	    cache_first(m->parts.cache, log) < before)
 		before = cache_first(m->parts.cache, log);
 	return page_from_storage(m, c, conv,
 	    read_of_conv(STORAGE_BEFORE, conv->num, before,
-	        (uint32_t)(limit - n)),
+		(uint32_t)(limit - n)),
 	    true, floor, items, n);
 }
 

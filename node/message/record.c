@@ -62,10 +62,9 @@ account_new(struct registry *r, const Kith__AccountRecord *rec)
 		return NULL;
 	}
 	HASH_ADD(hh_id, r->accounts_id, id, sizeof(a->id), a);
-	HASH_ADD_KEYPTR(hh_name, r->accounts_name, a->name, strlen(a->name),
+	HASH_ADD_KEYPTR(hh_name, r->accounts_name, a->name, strlen(a->name), a);
+	HASH_ADD(hh_local, r->accounts_local, log.local, sizeof(a->log.local),
 	    a);
-	HASH_ADD(hh_local, r->accounts_local, log.local,
-	    sizeof(a->log.local), a);
 	HASH_ADD_KEYPTR(hh_skeleton, r->accounts_skeleton, a->skeleton,
 	    strlen(a->skeleton), a);
 	record_seen_local(r, rec->local);
@@ -116,7 +115,8 @@ account_put(struct registry *r, struct str value)
 	    !record_set_string(&a->password, rec->password) ||
 	    !account_set_blocked(a, rec))
 		goto out;
-	if (rec->display != NULL && !record_set_string(&a->display, rec->display))
+	if (rec->display != NULL &&
+	    !record_set_string(&a->display, rec->display))
 		goto out;
 	a->has_recovery = rec->has_recovery && rec->recovery.len == 32;
 	if (a->has_recovery)
@@ -220,19 +220,17 @@ device_cursors_begin(struct registry *r, struct device *d)
 
 	if (device_cursor_set(d, a->log.local, a->log.head.durable) == NULL)
 		return false;
-	for (struct member *m = a->memberships; m != NULL;
-	     m = m->account_next)
+	for (struct member *m = a->memberships; m != NULL; m = m->account_next)
 		if (m->state == MEMBER_JOINED &&
 		    device_cursor_set(d, m->room->log.local,
-		        m->room->log.head.durable) == NULL)
+			m->room->log.head.durable) == NULL)
 			return false;
 	registry_touch(r, &d->cursors_dirty);
 	return true;
 }
 
 static struct device *
-device_new(struct registry *r, struct account *a,
-    const Kith__DeviceRecord *rec)
+device_new(struct registry *r, struct account *a, const Kith__DeviceRecord *rec)
 {
 	struct device *d;
 
@@ -243,8 +241,7 @@ device_new(struct registry *r, struct account *a,
 	d->account = a;
 	d->num = rec->device;
 	d->name = strdup(rec->name);
-	if (d->name == NULL ||
-	    (!r->loading && !device_cursors_begin(r, d))) {
+	if (d->name == NULL || (!r->loading && !device_cursors_begin(r, d))) {
 		registry_forget_dirty(&d->cursors_dirty);
 		free(d->cursors);
 		free(d->name);
@@ -395,8 +392,8 @@ conv_put(struct registry *r, struct str key, struct str value)
 
 	if (key.n != 4 || value.p == NULL)
 		return ERR_CORRUPT;
-	rec = kith__conv_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
+	rec =
+	    kith__conv_record__unpack(NULL, value.n, (const uint8_t *)value.p);
 	if (rec == NULL || rec->conv != be32_at(key.p))
 		goto out;
 	if ((c = registry_conv(r, rec->conv)) == NULL &&

@@ -63,8 +63,7 @@ void put_account(struct put_list *l, const struct account_record *rec);
 void put_device(struct put_list *l, const Kith__DeviceRecord *rec);
 void put_device_gone(struct put_list *l, const struct device *d);
 /* value: of encode_cursors. */
-void put_cursors(struct put_list *l, const struct device *d,
-    struct str value);
+void put_cursors(struct put_list *l, const struct device *d, struct str value);
 void put_room(struct put_list *l, const Kith__RoomRecord *rec);
 void put_member(struct put_list *l, const Kith__MemberRecord *rec);
 void put_member_gone(struct put_list *l, const struct member *m);

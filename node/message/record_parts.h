@@ -20,8 +20,8 @@ enum err record_member_put(struct registry *r, struct str key,
     struct str value) MUST_USE;
 enum err record_invite_put(struct registry *r, struct str key,
     struct str value) MUST_USE;
-enum err record_ban_put(struct registry *r, struct str key, struct str value)
-    MUST_USE;
+enum err record_ban_put(struct registry *r, struct str key,
+    struct str value) MUST_USE;
 enum err record_shard_put(struct registry *r, struct str key,
     struct str value) MUST_USE;
 

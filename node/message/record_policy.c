@@ -78,8 +78,7 @@ record_ban_put(struct registry *r, struct str key, struct str value)
 		}
 		return OK;
 	}
-	rec = kith__ban_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
+	rec = kith__ban_record__unpack(NULL, value.n, (const uint8_t *)value.p);
 	if (rec == NULL)
 		return ERR_CORRUPT;
 	if (b == NULL && (b = calloc(1, sizeof(*b))) != NULL) {
@@ -110,8 +109,8 @@ record_shard_put(struct registry *r, struct str key, struct str value)
 
 	if (key.n != 1 || value.p == NULL)
 		return ERR_CORRUPT;
-	rec = kith__shard_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
+	rec =
+	    kith__shard_record__unpack(NULL, value.n, (const uint8_t *)value.p);
 	if (rec == NULL || rec->hash.len != 32) {
 		if (rec != NULL)
 			kith__shard_record__free_unpacked(rec, NULL);

@@ -27,10 +27,10 @@ room_new(struct registry *r, const Kith__RoomRecord *rec)
 		return NULL;
 	}
 	HASH_ADD(hh_id, r->rooms_id, id, sizeof(room->id), room);
-	HASH_ADD_KEYPTR(hh_name, r->rooms_name, room->name,
-	    strlen(room->name), room);
-	HASH_ADD(hh_local, r->rooms_local, log.local,
-	    sizeof(room->log.local), room);
+	HASH_ADD_KEYPTR(hh_name, r->rooms_name, room->name, strlen(room->name),
+	    room);
+	HASH_ADD(hh_local, r->rooms_local, log.local, sizeof(room->log.local),
+	    room);
 	HASH_ADD_KEYPTR(hh_skeleton, r->rooms_skeleton, room->skeleton,
 	    strlen(room->skeleton), room);
 	record_seen_local(r, rec->local);
@@ -45,8 +45,8 @@ record_room_put(struct registry *r, struct str value)
 	struct id id;
 	enum err rc = ERR_CORRUPT;
 
-	rec = kith__room_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
+	rec =
+	    kith__room_record__unpack(NULL, value.n, (const uint8_t *)value.p);
 	if (rec == NULL || rec->id.len != ID_LEN)
 		goto out;
 	memcpy(id.b, rec->id.data, ID_LEN);

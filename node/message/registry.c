@@ -99,8 +99,7 @@ registry_account_like(struct registry *r, struct str skeleton)
 {
 	struct account *a;
 
-	HASH_FIND(hh_skeleton, r->accounts_skeleton, skeleton.p, skeleton.n,
-	    a);
+	HASH_FIND(hh_skeleton, r->accounts_skeleton, skeleton.p, skeleton.n, a);
 	return a;
 }
 
@@ -136,8 +135,7 @@ registry_room_like(struct registry *r, struct str skeleton)
 {
 	struct room *room;
 
-	HASH_FIND(hh_skeleton, r->rooms_skeleton, skeleton.p, skeleton.n,
-	    room);
+	HASH_FIND(hh_skeleton, r->rooms_skeleton, skeleton.p, skeleton.n, room);
 	return room;
 }
 
@@ -227,8 +225,7 @@ registry_banned(struct registry *r, struct str what)
 			if (what.n >= n - 1 &&
 			    memcmp(what.p, b->pattern, n - 1) == 0)
 				return b;
-		} else if (n == what.n &&
-		    memcmp(what.p, b->pattern, n) == 0) {
+		} else if (n == what.n && memcmp(what.p, b->pattern, n) == 0) {
 			return b;
 		}
 	}
@@ -294,8 +291,8 @@ registry_take_local(struct registry *r)
 }
 
 enum err
-registry_conv_make(struct registry *r, struct conv **out,
-    struct account *owner, struct account *peer, struct room *room)
+registry_conv_make(struct registry *r, struct conv **out, struct account *owner,
+    struct account *peer, struct room *room)
 {
 	struct conv *c;
 
@@ -334,8 +331,8 @@ registry_conv_make(struct registry *r, struct conv **out,
 }
 
 enum err
-registry_stream_make(struct registry *r, struct stream **out,
-    struct device *d, uint64_t stream, struct conv *conv)
+registry_stream_make(struct registry *r, struct stream **out, struct device *d,
+    uint64_t stream, struct conv *conv)
 {
 	struct stream *s;
 

@@ -92,7 +92,7 @@ struct cursor {
 };
 
 struct device {
-	struct dirty dirty;      /* of the device record */
+	struct dirty dirty;         /* of the device record */
 	struct dirty cursors_dirty; /* of the cursors record */
 	struct account *account;
 	uint32_t num; /* in its account, from 1 */
@@ -101,7 +101,7 @@ struct device {
 	uint64_t created_ms, seen_ms;
 	struct cursor *cursors;
 	uint32_t ncursors, cursors_cap;
-	bool cursors_moved;           /* since they were last journalled */
+	bool cursors_moved; /* since they were last journalled */
 	struct device *moved_next;
 	struct stream *streams;
 	uint32_t nstreams;
@@ -180,7 +180,7 @@ struct stream {
 	struct stream *device_next, *device_prev;
 	struct conv *conv; /* in which the author sees it */
 	struct sends sends;
-	uint64_t given;        /* highest number submitted */
+	uint64_t given; /* highest number submitted */
 	uint64_t last_ms;
 	UT_hash_handle hh;
 	struct stream_key {
@@ -276,8 +276,7 @@ struct ban *registry_banned(struct registry *r, struct str name_or_address);
 bool account_blocks(const struct account *a, const struct id *other);
 struct cursor *device_cursor(struct device *d, uint32_t log);
 /* Sets or adds; NULL: no memory. */
-struct cursor *device_cursor_set(struct device *d, uint32_t log,
-    uint64_t seq);
+struct cursor *device_cursor_set(struct device *d, uint32_t log, uint64_t seq);
 
 void device_cursor_drop(struct device *d, uint32_t log);
 
@@ -329,7 +328,7 @@ void registry_clean(struct registry *r);
  */
 #define REGISTRY_KEY_MAX 80
 enum err record_encode(struct registry *r, const struct dirty *d,
-    struct bytes *out,
-    char key[static REGISTRY_KEY_MAX], size_t *key_len) MUST_USE;
+    struct bytes *out, char key[static REGISTRY_KEY_MAX],
+    size_t *key_len) MUST_USE;
 
 #endif

@@ -363,8 +363,7 @@ room_compare(const void *a, const void *b)
 enum err
 room_list(struct message *m, struct call *c,
     bool (*want)(const struct call *c, const struct room *room),
-    void (*format)(struct message *m, struct bytes *b,
-        const struct room *room))
+    void (*format)(struct message *m, struct bytes *b, const struct room *room))
 {
 	struct room *room, *next, **v;
 	struct str after = c->a->cursor;
@@ -457,7 +456,7 @@ members_collect(struct room *room, const struct member *reader,
 	for (mem = room->members; mem != NULL; mem = mem->room_next) {
 		if (mem->state == MEMBER_LEFT ||
 		    (mem->state != MEMBER_JOINED &&
-		        reader->role < ROLE_MODERATOR))
+			reader->role < ROLE_MODERATOR))
 			continue;
 		if (str_after(str_of(mem->account->name), after))
 			v[n++] = mem;

@@ -48,8 +48,7 @@ message_configure(struct message *m, const struct message_config *cfg)
 }
 
 enum err
-message_load_record(void *arg, uint32_t kind, struct str key,
-    struct str value)
+message_load_record(void *arg, uint32_t kind, struct str key, struct str value)
 {
 	struct message *m = arg;
 	enum err rc;
@@ -80,16 +79,14 @@ message_replay(void *arg, uint64_t index, struct str data)
 	}
 	assert(e->index == index);
 	m->next_index = index + 1;
-	if ((rc = apply_entry(m, e)) == OK &&
-	    (rc = batch_add(m, e)) == OK)
+	if ((rc = apply_entry(m, e)) == OK && (rc = batch_add(m, e)) == OK)
 		rc = publish_replayed(m, e);
 	entry_unref(e);
 	return rc;
 }
 
 void
-message_prepare(struct message *m, struct cache *cache,
-    struct storage *storage)
+message_prepare(struct message *m, struct cache *cache, struct storage *storage)
 {
 	m->parts.cache = cache;
 	m->parts.storage = storage;

@@ -15,10 +15,10 @@
 #include "proto/genesis.h"
 #include "proto/json.h"
 
-#define BATCH_ENTRIES 8192  /* handed to storage at once, at the most */
-#define BATCH_MS 250        /* and how long it may wait for more */
+#define BATCH_ENTRIES     8192 /* handed to storage at once, at the most */
+#define BATCH_MS          250  /* and how long it may wait for more */
 #define BATCHES_UNDER_WAY 2
-#define CURSORS_MS 1000
+#define CURSORS_MS        1000
 
 struct message;
 struct pending;
@@ -35,27 +35,33 @@ struct gate {
 	UT_hash_handle hh;
 };
 
-enum gate_kind { GATE_ACCOUNT, GATE_ROOM, GATE_NAME, GATE_STREAM, GATE_INVITE,
-	GATE_BAN };
+enum gate_kind {
+	GATE_ACCOUNT,
+	GATE_ROOM,
+	GATE_NAME,
+	GATE_STREAM,
+	GATE_INVITE,
+	GATE_BAN
+};
 
 /* What a parked request comes back with. */
 struct resumed {
-	struct entry *found;   /* of the history look-up, or NULL */
-	struct place place;    /* of found, in the conversation asked for */
+	struct entry *found; /* of the history look-up, or NULL */
+	struct place place;  /* of found, in the conversation asked for */
 	bool looked_up;
-	bool hashed;           /* the password pool has answered */
+	bool hashed; /* the password pool has answered */
 	bool password_ok;
-	const char *hash;      /* of a new password */
+	const char *hash; /* of a new password */
 };
 
 struct call {
 	struct request *rq;
 	const struct args *a;
-	struct session *s;      /* NULL: the control socket */
+	struct session *s;       /* NULL: the control socket */
 	struct account *account; /* the session's, NULL before login */
 	struct device *device;
 	const struct resumed *r; /* never NULL */
-	bool kept;              /* somebody took rq */
+	bool kept;               /* somebody took rq */
 };
 
 /* What becomes of an event on this node, before it is submitted. */
@@ -70,8 +76,8 @@ struct draft {
 	struct put_list puts;
 };
 
-typedef void (*pending_done)(struct message *m, struct pending *p,
-    enum err err);
+typedef void (
+    *pending_done)(struct message *m, struct pending *p, enum err err);
 
 /* A submitted entry.  item first: the queue gives it back. */
 struct pending {
@@ -87,8 +93,8 @@ struct pending {
 	uint64_t number;
 	struct gate *gates[3];
 	unsigned ngates;
-	pending_done done;   /* answers; after everything was applied */
-	struct bytes extra;  /* for the answer, e.g. a token; wiped */
+	pending_done done;  /* answers; after everything was applied */
+	struct bytes extra; /* for the answer, e.g. a token; wiped */
 	struct account *account;
 	struct room *room;
 	uint32_t device;
@@ -142,12 +148,12 @@ void call_run(struct message *m, struct request *rq,
 
 /* {"id":N,"ok":{ is begun in b; answer_end closes it and sends. */
 void answer_begin(struct bytes *b, uint64_t id);
-void answer_end(struct message *m, struct bytes *b,
-    const struct conn_ref *conn, uint32_t flags);
+void answer_end(struct message *m, struct bytes *b, const struct conn_ref *conn,
+    uint32_t flags);
 void answer_ok(struct message *m, const struct conn_ref *conn, uint64_t id,
     uint32_t flags);
-void answer_error(struct message *m, const struct conn_ref *conn,
-    uint64_t id, enum err err, const char *why);
+void answer_error(struct message *m, const struct conn_ref *conn, uint64_t id,
+    enum err err, const char *why);
 void answer_text(struct message *m, const struct conn_ref *conn,
     struct str text, uint32_t flags);
 
@@ -157,8 +163,8 @@ uint64_t gate_key(enum gate_kind kind, const void *p, size_t n);
 /* Is it held, or does anybody wait? */
 bool gate_closed(struct message *m, uint64_t key);
 /* Takes rq to the end of the line.  ERR_BUSY: too many wait; not taken. */
-enum err gate_wait(struct message *m, uint64_t key, struct request *rq)
-    MUST_USE;
+enum err gate_wait(struct message *m, uint64_t key,
+    struct request *rq) MUST_USE;
 /* NULL: no memory. */
 struct gate *gate_hold(struct message *m, uint64_t key);
 /* Lets those who wait go on. */
@@ -179,14 +185,13 @@ void draft_event(struct message *m, struct draft *d, const struct call *c,
 /* Adds a place; makes the conversation when there is none. */
 enum err draft_mailbox(struct message *m, struct draft *d,
     struct account *owner, struct account *peer) MUST_USE;
-enum err draft_room(struct message *m, struct draft *d, struct room *room)
-    MUST_USE;
+enum err draft_room(struct message *m, struct draft *d,
+    struct room *room) MUST_USE;
 
 void draft_new_log(struct message *m, struct draft *d, const struct id *id);
 
 /* A pending that answers c.  NULL: no memory.  c may be NULL. */
-struct pending *pending_new(const struct call *c, pending_done done)
-    MUST_USE;
+struct pending *pending_new(const struct call *c, pending_done done) MUST_USE;
 void pending_free(struct pending *p);
 /* Not submitted after all: opens its gates and frees it. */
 void pending_drop(struct message *m, struct pending *p);
@@ -195,10 +200,9 @@ void pending_drop(struct message *m, struct pending *p);
  * Takes p, on OK; on error it is freed as well.  The gates named stay held
  * until the outcome is known.
  */
-enum err submit(struct message *m, struct draft *d, struct pending *p)
-    MUST_USE;
-enum err submit_hold(struct message *m, struct pending *p, uint64_t key)
-    MUST_USE;
+enum err submit(struct message *m, struct draft *d, struct pending *p) MUST_USE;
+enum err submit_hold(struct message *m, struct pending *p,
+    uint64_t key) MUST_USE;
 
 /* The stream h is taken with number by p. */
 void submit_stream(struct pending *p, struct stream *s, uint64_t number);
@@ -239,9 +243,8 @@ enum err publish_replayed(struct message *m, struct entry *e) MUST_USE;
 void format_event(struct message *m, struct bytes *b, const struct entry *e,
     const struct place *place);
 /* The same without a place: delivered directly. */
-void format_unplaced(struct message *m, struct bytes *b,
-    const struct event *ev, const struct account *from,
-    const struct account *to);
+void format_unplaced(struct message *m, struct bytes *b, const struct event *ev,
+    const struct account *from, const struct account *to);
 void format_account(struct message *m, struct bytes *b, const char *key,
     const struct account *a);
 void format_room(struct message *m, struct bytes *b, const char *key,
@@ -277,8 +280,8 @@ enum err read_page(struct message *m, struct call *c, struct conv *conv,
  * ERR_REALM (another one), ERR_NOTFOUND. */
 enum err find_account(struct message *m, struct str text,
     struct account **out) MUST_USE;
-enum err find_room(struct message *m, struct str text, struct room **out)
-    MUST_USE;
+enum err find_room(struct message *m, struct str text,
+    struct room **out) MUST_USE;
 /* Either: a room or, when it is none, an account. */
 enum err find_target(struct message *m, struct str text,
     struct account **account, struct room **room) MUST_USE;
@@ -289,11 +292,10 @@ enum err find_target(struct message *m, struct str text,
  * again with r->looked_up.  ERR_NOTFOUND.
  */
 enum err find_event(struct message *m, struct call *c, struct conv *conv,
-    struct str id, uint64_t hold, struct cache_item *out, bool *parked)
-    MUST_USE;
+    struct str id, uint64_t hold, struct cache_item *out,
+    bool *parked) MUST_USE;
 enum err find_at(struct message *m, struct call *c, struct conv *conv,
-    uint64_t seq, uint64_t hold, struct cache_item *out, bool *parked)
-    MUST_USE;
+    uint64_t seq, uint64_t hold, struct cache_item *out, bool *parked) MUST_USE;
 
 /* "name@realm" of a, written to out (ADDRESS_MAX + 1). */
 struct str account_address(struct message *m, const struct account *a,
@@ -358,9 +360,9 @@ void format_room_line(struct message *m, struct bytes *b,
 enum err room_list(struct message *m, struct call *c,
     bool (*want)(const struct call *c, const struct room *room),
     void (*format)(struct message *m, struct bytes *b,
-        const struct room *room)) MUST_USE;
-enum err room_close(struct message *m, struct call *c, struct room *room)
-    MUST_USE;
+	const struct room *room)) MUST_USE;
+enum err room_close(struct message *m, struct call *c,
+    struct room *room) MUST_USE;
 
 /* ---- sessions.c ---------------------------------------------------------- */
 

@@ -168,16 +168,14 @@ pending_drop(struct message *m, struct pending *p)
 /* ---- numbers ------------------------------------------------------------- */
 
 static struct shard_state *
-draft_shard(struct message *m, const struct draft *d, uint32_t i,
-    uint32_t *num)
+draft_shard(struct message *m, const struct draft *d, uint32_t i, uint32_t *num)
 {
 	const struct conv *c = d->convs[i];
 
 	if (c == NULL)
 		*num = id_shard(&d->new_id);
 	else
-		*num = id_shard(
-		    c->room != NULL ? &c->room->id : &c->owner->id);
+		*num = id_shard(c->room != NULL ? &c->room->id : &c->owner->id);
 	return &m->reg.shards[*num];
 }
 
@@ -195,15 +193,15 @@ fill_places(const struct draft *d, struct place *places)
 		places[i].conv = c->num;
 		places[i].epoch = c->log->epoch;
 		places[i].seq = c->log->head.given + 1;
-		places[i].ord = (uint32_t)c->ord.given +
-		    event_kind_counts(d->h.kind);
+		places[i].ord =
+		    (uint32_t)c->ord.given + event_kind_counts(d->h.kind);
 	}
 	return d->nconvs;
 }
 
 static uint32_t
-fill_shards(struct message *m, const struct draft *d,
-    const struct event *ev, struct shard_place *out)
+fill_shards(struct message *m, const struct draft *d, const struct event *ev,
+    struct shard_place *out)
 {
 	uint32_t n = 0, num;
 
@@ -218,8 +216,8 @@ fill_shards(struct message *m, const struct draft *d,
 		out[n].shard = num;
 		out[n].epoch = s->epoch;
 		out[n].seq = s->seq.given + 1;
-		chain_next(out[n].hash, s->hash_given, out[n].epoch,
-		    out[n].seq, &ev->id);
+		chain_next(out[n].hash, s->hash_given, out[n].epoch, out[n].seq,
+		    &ev->id);
 		n++;
 	}
 	return n;
@@ -392,8 +390,7 @@ committed(struct message *m, struct pending *p)
 	detach_revoked(m, p);
 	/* The journal holds it now, so nothing below may undo it.  The reducer
 	 * can fail only for lack of memory. */
-	if (apply_entry(m, p->entry) != OK ||
-	    batch_add(m, p->entry) != OK) {
+	if (apply_entry(m, p->entry) != OK || batch_add(m, p->entry) != OK) {
 		log_alert("message", "out of memory index=%llu: restart",
 		    (unsigned long long)p->entry->index);
 		abort();
@@ -416,8 +413,8 @@ failed(struct message *m, struct pending *p)
 	    direct_send(m, &p->conn, p->id, p->entry->event) == OK)
 		p->id = 0;
 	if (p->done != NULL)
-		p->done(m, p, why == ERR_QUEUE_FULL ? why :
-		                                      ERR_QUEUE_UNAVAILABLE);
+		p->done(m, p,
+		    why == ERR_QUEUE_FULL ? why : ERR_QUEUE_UNAVAILABLE);
 	pending_open_gates(m, p);
 	pending_free(p);
 }
@@ -430,8 +427,7 @@ degrade(struct message *m, enum err why)
 	m->degraded = true;
 	m->degraded_why = why;
 	log_alert("message", "queue failed why=%s", err_code(why));
-	sessions_tell(m,
-	    STR("{\"push\":\"queue\",\"state\":\"degraded\"}"));
+	sessions_tell(m, STR("{\"push\":\"queue\",\"state\":\"degraded\"}"));
 	message_alert(m, "queue", true, "the queue cannot store messages");
 }
 

@@ -175,15 +175,16 @@ headers(struct journal *j)
 	for (size_t i = 0; i < j->nsegments; i++) {
 		rc = header_of(j, &j->segments[i], &h);
 		if (rc == ERR_CORRUPT && i + 1 == j->nsegments) {
-			log_notice("queue", "unfinished segment removed "
-					    "number=%" PRIu64,
+			log_notice("queue",
+			    "unfinished segment removed "
+			    "number=%" PRIu64,
 			    j->segments[i].number);
 			remove_segment(j, i);
 			return OK;
 		}
 		if (rc != OK) {
-			log_alert("queue", "segment header number=%" PRIu64
-					   " why=%s",
+			log_alert("queue",
+			    "segment header number=%" PRIu64 " why=%s",
 			    j->segments[i].number, err_code(rc));
 			return rc;
 		}
@@ -205,8 +206,7 @@ replay_frame(const struct segment_frame *f, uint64_t end,
 	uint64_t index = f->first_index;
 	enum err rc = OK;
 
-	for (; rc == OK && index < end && segment_entry(&rest, &entry);
-	     index++)
+	for (; rc == OK && index < end && segment_entry(&rest, &entry); index++)
 		if (index > r->applied)
 			rc = r->fn(r->arg, index, entry);
 	return rc;
@@ -243,15 +243,17 @@ replay_segment(struct journal *j, size_t i, bool first,
 		goto out;
 	if ((last && segment_walk_damaged(&w)) || (!last && w.index != end)) {
 		log_alert("queue",
-		    "segment damaged number=%" PRIu64 " offset=%zu index=%"
-		    PRIu64, h.number, w.at, w.index);
+		    "segment damaged number=%" PRIu64
+		    " offset=%zu index=%" PRIu64,
+		    h.number, w.at, w.index);
 		rc = ERR_CORRUPT;
 		goto out;
 	}
 	if (w.torn)
 		log_notice("queue",
-		    "torn tail cut number=%" PRIu64 " offset=%zu index=%"
-		    PRIu64, h.number, w.at, w.index);
+		    "torn tail cut number=%" PRIu64
+		    " offset=%zu index=%" PRIu64,
+		    h.number, w.at, w.index);
 	memcpy(j->chain, w.chain, sizeof(j->chain));
 	j->next_index = w.index;
 out:
@@ -266,22 +268,24 @@ replay_all(struct journal *j, const struct replayer *r)
 	enum err rc = OK;
 
 	if (j->nsegments > 0 && j->segments[0].first_index > r->applied + 1) {
-		log_alert("queue", "entries are missing from=%" PRIu64
-				   " to=%" PRIu64, r->applied + 1,
-		    j->segments[0].first_index - 1);
+		log_alert("queue",
+		    "entries are missing from=%" PRIu64 " to=%" PRIu64,
+		    r->applied + 1, j->segments[0].first_index - 1);
 		return ERR_CORRUPT;
 	}
 	/* What storage has is not read again. */
 	while (start + 1 < j->nsegments &&
-	    j->segments[start + 1].first_index <= r->applied + 1)
+	       j->segments[start + 1].first_index <= r->applied + 1)
 		start++;
 	for (size_t i = start; i < j->nsegments && rc == OK; i++)
 		rc = replay_segment(j, i, i == start, r);
 	/* Storage is ahead of a journal that was lost: begin after it. */
 	if (rc == OK && j->next_index < r->applied + 1) {
 		if (j->nsegments > 0)
-			log_warning("queue", "journal ends before storage "
-					     "index=%" PRIu64, j->next_index);
+			log_warning("queue",
+			    "journal ends before storage "
+			    "index=%" PRIu64,
+			    j->next_index);
 		while (j->nsegments > 0)
 			remove_segment(j, 0);
 		j->next_index = r->applied + 1;
@@ -344,8 +348,7 @@ journal_reserve(struct journal *j)
 	if (j->has_reserve || j->reserve_bytes == 0 ||
 	    bytes_free(j) < 2 * j->reserve_bytes + j->segment_bytes)
 		return;
-	fd = openat(j->dir_fd, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC,
-	    0600);
+	fd = openat(j->dir_fd, "reserve", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return;
 	if (posix_fallocate(fd, 0, (off_t)j->reserve_bytes) == 0)
@@ -424,9 +427,8 @@ journal_roll(struct journal *j, uint64_t least)
 	}
 	while (size < SEGMENT_HEADER + segment_frame_size(least))
 		size *= 2;
-	s.number = j->nsegments == 0 ?
-	    1 :
-	    j->segments[j->nsegments - 1].number + 1;
+	s.number =
+	    j->nsegments == 0 ? 1 : j->segments[j->nsegments - 1].number + 1;
 	name_of(name, s.number);
 	if ((rc = file_take(j, name, size, &fd)) != OK) {
 		if (rc == ERR_NOSPACE)
@@ -459,7 +461,7 @@ bool
 journal_fits(const struct journal *j, size_t n)
 {
 	return j->fd >= 0 && j->at + segment_frame_size(n) <=
-	    j->segments[j->nsegments - 1].size;
+				 j->segments[j->nsegments - 1].size;
 }
 
 static enum err
@@ -534,5 +536,5 @@ journal_disk_bytes(const struct journal *j)
 	for (size_t i = 0; i < j->nsegments; i++)
 		n += j->segments[i].size;
 	return n + (j->has_spare ? j->segment_bytes : 0) +
-	    (j->has_reserve ? j->reserve_bytes : 0);
+	       (j->has_reserve ? j->reserve_bytes : 0);
 }

@@ -45,8 +45,8 @@ struct journal {
  */
 enum err journal_open(struct journal *j, const struct queue_config *cfg,
     uint64_t applied,
-    enum err (*replay)(void *arg, uint64_t index, struct str data), void *arg)
-    MUST_USE;
+    enum err (*replay)(void *arg, uint64_t index, struct str data),
+    void *arg) MUST_USE;
 void journal_close(struct journal *j);
 
 /* Opens a new segment of at least `least' bytes at next_index.  The disk's

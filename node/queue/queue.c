@@ -10,7 +10,7 @@
 #include "base/logger.h"
 #include "node/queue/journal.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS     1000
 #define ENTRY_LENGTH 4 /* bytes before each entry */
 
 struct queue {
@@ -33,8 +33,7 @@ struct queue {
 };
 
 enum err
-queue_open(struct queue **out, const struct queue_config *cfg,
-    uint64_t applied,
+queue_open(struct queue **out, const struct queue_config *cfg, uint64_t applied,
     enum err (*replay)(void *arg, uint64_t index, struct str data), void *arg)
 {
 	struct queue *q;
@@ -83,15 +82,15 @@ queue_term(const struct queue *q)
 	return atomic_load(&q->term);
 }
 
-/* ---- limits, the owner's side --------------------------------------------- */
+/* ---- limits, the owner's side ---------------------------------------------
+ */
 
 static uint64_t
 entries_held(struct queue *q)
 {
 	uint64_t trimmed = atomic_load(&q->trim_to);
 
-	return q->submitted_index > trimmed ? q->submitted_index - trimmed :
-	                                      0;
+	return q->submitted_index > trimmed ? q->submitted_index - trimmed : 0;
 }
 
 /* Segments of which some entry is not in storage yet, and one to come. */
@@ -107,8 +106,8 @@ queue_room(struct queue *q, uint64_t n, uint64_t bytes)
 	if (!atomic_load(&q->available))
 		return ERR_QUEUE_UNAVAILABLE;
 	if (entries_held(q) + n > q->cfg.max_entries ||
-	    bytes_held(q) + q->cfg.segment_bytes > q->cfg.max_bytes +
-	            q->cfg.reserve_bytes ||
+	    bytes_held(q) + q->cfg.segment_bytes >
+		q->cfg.max_bytes + q->cfg.reserve_bytes ||
 	    atomic_load(&q->inflight) + bytes > q->cfg.max_inflight)
 		return ERR_QUEUE_FULL;
 	return OK;
@@ -119,7 +118,8 @@ queue_pressed(struct queue *q)
 {
 	uint64_t parts = q->pressed ? 2 : 3; /* quarters: hysteresis */
 
-	q->pressed = entries_held(q) > q->cfg.max_entries / 4 * parts ||
+	q->pressed =
+	    entries_held(q) > q->cfg.max_entries / 4 * parts ||
 	    bytes_held(q) > q->cfg.max_bytes / 4 * parts ||
 	    atomic_load(&q->inflight) > q->cfg.max_inflight / 4 * parts;
 	return q->pressed;
@@ -275,8 +275,8 @@ commit_some(struct queue *q, struct channel_item *it)
 	if (!journal_fits(&q->journal, payload))
 		rc = journal_roll(&q->journal, payload);
 	if (rc == OK)
-		rc = journal_append(&q->journal, q->frame, payload,
-		    (uint32_t)n);
+		rc =
+		    journal_append(&q->journal, q->frame, payload, (uint32_t)n);
 	if (rc == OK)
 		note_commit(q, n, mono_us_between(began, mono_now()));
 	else
@@ -332,8 +332,7 @@ queue_run(void *arg)
 
 			if (item->term != atomic_load(&q->term) ||
 			    !atomic_load(&q->available))
-				it = give_back(q, it, 1,
-				    ERR_QUEUE_UNAVAILABLE);
+				it = give_back(q, it, 1, ERR_QUEUE_UNAVAILABLE);
 			else
 				it = commit_some(q, it);
 		}
@@ -367,9 +366,8 @@ queue_stats(struct queue *q, struct queue_stats *out)
 	pthread_mutex_unlock(&q->mutex);
 	out->available = atomic_load(&q->available);
 	out->trimmed_index = trimmed;
-	out->entries = out->durable_index > trimmed ?
-	    out->durable_index - trimmed :
-	    0;
+	out->entries =
+	    out->durable_index > trimmed ? out->durable_index - trimmed : 0;
 	out->disk_bytes = atomic_load(&q->disk_bytes);
 	out->bytes = out->disk_bytes;
 	out->inflight_bytes = atomic_load(&q->inflight);

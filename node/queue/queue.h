@@ -42,10 +42,10 @@ enum queue_item_type {
 struct queue_item {
 	struct channel_item link; /* first: items travel through channels */
 	enum queue_item_type type;
-	enum err err;       /* set by the queue */
-	uint32_t term;      /* of the submitter, see QUEUE_FAILED */
-	uint64_t index;     /* contiguous */
-	struct str data;    /* borrowed until the item comes back */
+	enum err err;    /* set by the queue */
+	uint32_t term;   /* of the submitter, see QUEUE_FAILED */
+	uint64_t index;  /* contiguous */
+	struct str data; /* borrowed until the item comes back */
 	struct mono submitted, committed;
 };
 
@@ -70,8 +70,8 @@ struct queue;
  */
 enum err queue_open(struct queue **out, const struct queue_config *cfg,
     uint64_t applied,
-    enum err (*replay)(void *arg, uint64_t index, struct str data), void *arg)
-    MUST_USE;
+    enum err (*replay)(void *arg, uint64_t index, struct str data),
+    void *arg) MUST_USE;
 
 /* The index that the next submitted item must have, and its term. */
 uint64_t queue_next_index(const struct queue *q);

@@ -7,7 +7,7 @@
 
 #include "crypto/hash.h"
 
-#define VERSION 1
+#define VERSION    1
 #define HEADER_END 72
 
 static const char magic[8] = { 'k', 'i', 't', 'h', 'j', 'r', 'n', 'l' };
@@ -89,7 +89,7 @@ chain_on(uint8_t chain[static SEGMENT_CHAIN], const uint8_t *index,
 
 	hash256(next, "kith journal 1",
 	    PARTS(PART(chain, SEGMENT_CHAIN), PART(index, 8),
-	        PART(payload, n)));
+		PART(payload, n)));
 	memcpy(chain, next, SEGMENT_CHAIN);
 }
 
@@ -123,8 +123,7 @@ segment_walk_init(struct segment_walk *w, const uint8_t *p, size_t n,
 
 /* A whole frame of the segment `number' at p, by its checksum. */
 static bool
-frame_at(const uint8_t *p, size_t n, uint64_t number,
-    struct segment_frame *f)
+frame_at(const uint8_t *p, size_t n, uint64_t number, struct segment_frame *f)
 {
 	size_t len;
 
@@ -166,8 +165,8 @@ segment_walk_next(struct segment_walk *w, struct segment_frame *f)
 	if (!frame_at(p, w->n - w->at, w->number, f) ||
 	    f->first_index != w->index || !entries_agree(f)) {
 		w->torn = w->n - w->at >= 16 &&
-		    memcmp(p, frame_magic, sizeof(frame_magic)) == 0 &&
-		    get64(p + 8) == w->number;
+			  memcmp(p, frame_magic, sizeof(frame_magic)) == 0 &&
+			  get64(p + 8) == w->number;
 		return false;
 	}
 	chain_on(chain, p + 16, p + SEGMENT_FRAME, f->payload.n);

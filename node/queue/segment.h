@@ -37,9 +37,9 @@
 #include "base/err.h"
 
 #define SEGMENT_HEADER 4096
-#define SEGMENT_ALIGN 512
-#define SEGMENT_FRAME 64 /* bytes before the payload */
-#define SEGMENT_CHAIN 32
+#define SEGMENT_ALIGN  512
+#define SEGMENT_FRAME  64 /* bytes before the payload */
+#define SEGMENT_CHAIN  32
 
 struct segment_header {
 	uint64_t number, first_index, size;
@@ -58,7 +58,7 @@ static inline size_t
 segment_frame_size(size_t n)
 {
 	return (SEGMENT_FRAME + n + SEGMENT_ALIGN - 1) &
-	    ~(size_t)(SEGMENT_ALIGN - 1);
+	       ~(size_t)(SEGMENT_ALIGN - 1);
 }
 
 /*

@@ -29,7 +29,8 @@ look(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if ((now.tv_sec - looked.tv_sec) * 1000000000L +
-	        (now.tv_nsec - looked.tv_nsec) < 10000000L)
+		(now.tv_nsec - looked.tv_nsec) <
+	    10000000L)
 		return;
 	looked = now;
 	plan[0] = '\0';

@@ -373,8 +373,9 @@ print_stats(void)
 #define X(name) printf(",\"" #name "\":%llu", (unsigned long long)s.name);
 	X(accepted)
 	X(refused)
-	X(refused_address) X(bytes_in) X(bytes_out) X(frames_out) X(suspended)
-	    X(overflowed) X(pings_lost) X(timeouts) X(malformed) X(rate_limited)
+	X(refused_address)
+	X(bytes_in) X(bytes_out) X(frames_out) X(suspended) X(overflowed)
+	    X(pings_lost) X(timeouts) X(malformed) X(rate_limited)
 		X(acks_merged) X(pushed_count) X(pushed_us_sum)
 #undef X
 		    print_list("connections", s.connections, s.workers);

@@ -28,7 +28,7 @@ struct fault fault;
 
 /* What a write or a truncation overwrote, to be taken back. */
 struct undo {
-	struct undo *next; /* the one before it */
+	struct undo *next;      /* the one before it */
 	sqlite3_int64 at, size; /* of the file before */
 	size_t n;
 	char old[];
@@ -64,7 +64,8 @@ real(sqlite3_file *f)
 	return ((struct fault_file *)(void *)f)->real;
 }
 
-/* ---- power ------------------------------------------------------------------- */
+/* ---- power
+ * ------------------------------------------------------------------- */
 
 static void
 forget_undo(struct disk_file *d)
@@ -160,7 +161,8 @@ power(void)
 	fault.lost(fault.arg);
 }
 
-/* ---- files ------------------------------------------------------------------- */
+/* ---- files
+ * ------------------------------------------------------------------- */
 
 static int
 fault_close(sqlite3_file *f)
@@ -321,7 +323,8 @@ static const sqlite3_io_methods methods = {
 	.xShmUnmap = fault_shm_unmap,
 };
 
-/* ---- the VFS ------------------------------------------------------------------ */
+/* ---- the VFS
+ * ------------------------------------------------------------------ */
 
 static struct disk_file *
 disk_file(const char *path)
@@ -431,7 +434,8 @@ fault_reset(void)
 	(void)pthread_mutex_unlock(&lock);
 }
 
-/* ---- memory: linked with --wrap ------------------------------------------------ */
+/* ---- memory: linked with --wrap
+ * ------------------------------------------------ */
 
 static bool
 out_of_memory(void)

@@ -16,10 +16,10 @@
 #include <stdint.h>
 
 struct fault {
-	atomic_bool full;       /* files cannot grow */
+	atomic_bool full; /* files cannot grow */
 	atomic_bool writes_fail, syncs_fail;
 	atomic_int write_in, sync_in, read_in; /* the n-th fails, once */
-	atomic_int malloc_in;   /* likewise, of other threads than main's */
+	atomic_int malloc_in; /* likewise, of other threads than main's */
 	atomic_uint writes, syncs, reads, mallocs; /* since fault_reset */
 	/* At the n-th write or sync the power fails: the files as they may be
 	 * are put into dir, and lost is called. */

@@ -126,8 +126,8 @@ a_page_before_says_when_storage_has_more(void **state)
 	(void)state;
 	for (uint64_t seq = 5; seq <= 9; seq++)
 		put(1, 1, seq, 10);
-	assert_int_equal(cache_before(cache, 1, 1, UINT64_MAX, it, 3,
-	        &complete), 3);
+	assert_int_equal(
+	    cache_before(cache, 1, 1, UINT64_MAX, it, 3, &complete), 3);
 	assert_true(complete);
 	assert_int_equal(it[0].place->seq, 7);
 	assert_int_equal(cache_before(cache, 1, 1, 7, it, 8, &complete), 2);
@@ -216,7 +216,8 @@ an_event_is_found_by_its_id_and_replaced(void **state)
 	assert_int_equal(it.place->seq, 2);
 	bytes = stats().bytes;
 	assert_int_equal(event_decode(&erased, it.entry->event->header_bytes,
-	        STR_NONE, STR_NONE), OK);
+			     STR_NONE, STR_NONE),
+	    OK);
 	assert_int_equal(entry_erased(&copy, it.entry, erased), OK);
 	event_unref(erased);
 	cache_replace(cache, 1, copy);

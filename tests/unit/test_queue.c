@@ -22,7 +22,8 @@
 
 #define SEGMENT (1 << 20)
 
-/* ---- a disk that fails ---------------------------------------------------- */
+/* ---- a disk that fails ----------------------------------------------------
+ */
 
 static int fail_after = -1; /* calls that still work; -1: all */
 static int fail_errno = EIO;
@@ -71,7 +72,8 @@ __wrap_fsync(int fd)
 	return failing() ? -1 : __real_fsync(fd);
 }
 
-/* ---- a world -------------------------------------------------------------- */
+/* ---- a world --------------------------------------------------------------
+ */
 
 struct item {
 	struct queue_item q;
@@ -227,7 +229,8 @@ assert_all_replayed(void)
 			assert_string_equal(w.replayed[i], w.acked[i]);
 }
 
-/* ---- claims --------------------------------------------------------------- */
+/* ---- claims ---------------------------------------------------------------
+ */
 
 static void
 acknowledged_entries_are_there_again(void **state)
@@ -280,9 +283,8 @@ failing_calls_lose_and_invent_nothing(void **state)
 		}
 		fail_after = -1;
 		submit_many("after", 20);
-		wait_for(w.nacked + w.failed + 20 > w.next ?
-		        w.nacked + w.failed :
-		        w.next - 1);
+		wait_for(w.nacked + w.failed + 20 > w.next ? w.nacked + w.failed
+							   : w.next - 1);
 		close_queue();
 		assert_int_equal(open_queue(0), OK);
 		assert_all_replayed();
@@ -377,8 +379,8 @@ main(void)
 		    failing_calls_lose_and_invent_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    limits_are_told_before_anything_is_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(trimming_frees_the_disk,
-		    setup, teardown),
+		cmocka_unit_test_setup_teardown(trimming_frees_the_disk, setup,
+		    teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_hole_after_what_storage_has_is_corrupt, setup, teardown),
 	};

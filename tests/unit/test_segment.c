@@ -12,9 +12,9 @@
 #include "crypto/init.h"
 #include "node/queue/segment.h"
 
-#define SIZE (64 * 1024)
-#define NUMBER 7
-#define FIRST 100
+#define SIZE    (64 * 1024)
+#define NUMBER  7
+#define FIRST   100
 #define PAYLOAD (4 + 9 + 4 + 30) /* of the frames that build makes */
 
 static uint8_t memory[SIZE];
@@ -169,8 +169,7 @@ header_must_be_whole(void **state)
 	for (size_t at = 0; at < 72; at++) {
 		(void)build(1);
 		memory[at] ^= 1;
-		assert_int_not_equal(segment_header_read(&h, memory, SIZE),
-		    OK);
+		assert_int_not_equal(segment_header_read(&h, memory, SIZE), OK);
 	}
 	(void)build(1);
 	memory[8] = 2;

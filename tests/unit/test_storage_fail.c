@@ -42,7 +42,8 @@ rounds(unsigned ordinary)
 	return s != NULL ? (unsigned)strtoul(s, NULL, 10) : ordinary;
 }
 
-/* ---- kill -9 ------------------------------------------------------------------ */
+/* ---- kill -9
+ * ------------------------------------------------------------------ */
 
 /* The child: applies without an end and tells what was reported applied. */
 static void
@@ -114,7 +115,8 @@ killed_at_any_instant_nothing_reported_is_lost(void **state)
 	world_fini(&w);
 }
 
-/* ---- loss of power -------------------------------------------------------------- */
+/* ---- loss of power
+ * -------------------------------------------------------------- */
 
 static uint64_t applied_then;
 
@@ -191,7 +193,8 @@ power_lost_at_any_instant_nothing_reported_is_lost(void **state)
 		    round % 2 == 0);
 }
 
-/* ---- disks ----------------------------------------------------------------------- */
+/* ---- disks
+ * ----------------------------------------------------------------------- */
 
 static bool
 is_failing(const struct storage_stats *st)
@@ -227,8 +230,8 @@ full_disk_holds_batches_back_until_there_is_room(void **state)
 	world_apply(&w, 400, BATCH);
 	atomic_store(&fault.full, true);
 	for (i = 0; i < 20; i++)
-		world_send(&w, world_batch(&w, 401 + i * BATCH,
-		    400 + (i + 1) * BATCH));
+		world_send(&w,
+		    world_batch(&w, 401 + i * BATCH, 400 + (i + 1) * BATCH));
 	check_failing(&w, ERR_NOSPACE);
 	assert_false(world_wait_ms(&w, OK, 100)); /* many tries */
 	assert_true(storage_pending(w.s) > 0);
@@ -376,7 +379,8 @@ reading_that_fails_says_so_and_works_again(void **state)
 	world_fini(&w);
 }
 
-/* ---- others at the database ------------------------------------------------------- */
+/* ---- others at the database
+ * ------------------------------------------------------- */
 
 static sqlite3 *
 stranger(const struct world *w, const char *sql)
@@ -459,13 +463,13 @@ stopping_gives_back_what_cannot_be_applied(void **state)
 	world_apply(&w, 100, BATCH);
 	atomic_store(&fault.full, true);
 	for (i = 0; i < 10; i++)
-		world_send(&w, world_batch(&w, 101 + i * BATCH,
-		    100 + (i + 1) * BATCH));
+		world_send(&w,
+		    world_batch(&w, 101 + i * BATCH, 100 + (i + 1) * BATCH));
 	check_failing(&w, ERR_NOSPACE);
 	storage_stop(w.s);
 	assert_int_equal(storage_pending(w.s), 0);
 	for (b = (struct storage_batch *)(void *)channel_drain(w.done);
-	    b != NULL; back++) {
+	     b != NULL; back++) {
 		struct storage_batch *next =
 		    (struct storage_batch *)(void *)b->link.next;
 

@@ -85,7 +85,8 @@ run_sql(const char *path, const char *sql)
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
-/* ---- files that are not ours ---------------------------------------------------- */
+/* ---- files that are not ours
+ * ---------------------------------------------------- */
 
 static void
 what_is_no_history_of_ours_is_refused_and_left_alone(void **state)
@@ -152,7 +153,8 @@ a_missing_directory_is_an_error(void **state)
 	world_fini(&w);
 }
 
-/* ---- damage ----------------------------------------------------------------------- */
+/* ---- damage
+ * ----------------------------------------------------------------------- */
 
 static enum err
 ignore(void *arg, uint32_t kind, struct str key, struct str value)
@@ -187,8 +189,7 @@ use_damaged(struct world *w)
 		world_send(w, world_batch(w, applied + 1, applied + 20));
 		b = storage_batch_new();
 		assert_non_null(b);
-		assert_int_equal(storage_batch_erase(b, &w->events[9].id),
-		    OK);
+		assert_int_equal(storage_batch_erase(b, &w->events[9].id), OK);
 		assert_int_equal(storage_batch_expire(b, 5, 9), OK);
 		world_send(w, b);
 		storage_stop(w->s);
@@ -243,9 +244,9 @@ a_changed_byte_is_found_or_means_nothing(void **state)
 	bytes_init(&report, 1 << 20);
 	for (i = 0; i < 400; i++) {
 		/* Every page's beginning, where its structure is, and others */
-		at = i % 2 == 0 ? prng_below(&r, n) :
-				  prng_below(&r, n / 4096) * 4096 +
-			prng_below(&r, 40);
+		at = i % 2 == 0
+			 ? prng_below(&r, n)
+			 : prng_below(&r, n / 4096) * 4096 + prng_below(&r, 40);
 		was = p[at];
 		p[at] = (char)(p[at] ^ 1 << prng_below(&r, 8));
 		spill(path, p, n);
@@ -304,8 +305,8 @@ a_short_or_holed_file_is_refused(void **state)
 		if (i % 2 == 0)
 			memset(hole + at, 0, 4096);
 		else
-			memcpy(hole + at,
-			    p + prng_below(&r, n / 4096) * 4096, 4096);
+			memcpy(hole + at, p + prng_below(&r, n / 4096) * 4096,
+			    4096);
 		if (memcmp(hole, p, n) != 0) {
 			spill(path, hole, n);
 			use_damaged(&w);
@@ -318,7 +319,8 @@ a_short_or_holed_file_is_refused(void **state)
 	world_fini(&w);
 }
 
-/* ---- older schemas ------------------------------------------------------------------ */
+/* ---- older schemas
+ * ------------------------------------------------------------------ */
 
 /* The history of the fixtures; some of it merged, some erased and expired. */
 static void
@@ -369,8 +371,10 @@ print_table(void *arg, int n, char **values, char **names)
 
 	(void)n;
 	(void)names;
-	(void)snprintf(sql, sizeof(sql), "SELECT name FROM pragma_table_info"
-	    "('%s')", values[0]);
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT name FROM pragma_table_info"
+	    "('%s')",
+	    values[0]);
 	assert_int_equal(sqlite3_prepare_v2(args[0], sql, -1, &st, NULL),
 	    SQLITE_OK);
 	q += sprintf(q, "SELECT 'INSERT INTO %s VALUES ('", values[0]);
@@ -399,13 +403,20 @@ write_fixture(const char *path)
 	    SQLITE_OK);
 	args[0] = db;
 	args[1] = f;
-	(void)fprintf(f, "PRAGMA page_size = 4096;\n"
+	(void)fprintf(f,
+	    "PRAGMA page_size = 4096;\n"
 	    "PRAGMA application_id = %d;\nPRAGMA user_version = %u;\n",
 	    SCHEMA_APPLICATION, schema_version);
-	assert_int_equal(sqlite3_exec(db, "SELECT sql FROM sqlite_schema"
-	    " WHERE sql IS NOT NULL", print_row, f, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, "SELECT name FROM sqlite_schema"
-	    " WHERE type = 'table'", print_table, args, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "SELECT sql FROM sqlite_schema"
+			     " WHERE sql IS NOT NULL",
+			     print_row, f, NULL),
+	    SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+			     "SELECT name FROM sqlite_schema"
+			     " WHERE type = 'table'",
+			     print_table, args, NULL),
+	    SQLITE_OK);
 	(void)sqlite3_close(db);
 	assert_int_equal(fclose(f), 0);
 	world_fini(&w);
@@ -455,8 +466,7 @@ number(const char *path, const char *sql)
 	int64_t v;
 
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL),
-	    SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	v = sqlite3_column_int64(st, 0);
 	(void)sqlite3_finalize(st);
@@ -497,14 +507,16 @@ migrations_are_atomic_and_begin_with_a_copy(void **state)
 	assert_int_equal(number(path, "PRAGMA user_version"), 2);
 	assert_int_equal(number(path, "SELECT sum(x) FROM more"), 1);
 	/* The copy is of before all of it, whole, and private. */
-	assert_int_equal(number(path_in(&w, "history.db.before-3"),
-	    "PRAGMA user_version"), 1);
+	assert_int_equal(
+	    number(path_in(&w, "history.db.before-3"), "PRAGMA user_version"),
+	    1);
 	m[2].run = NULL;
 	assert_int_equal(migrate(path, m, 3), OK);
 	assert_int_equal(number(path, "PRAGMA user_version"), 3);
 	assert_int_equal(number(path, "SELECT sum(x) FROM more"), 4);
-	assert_int_equal(number(path_in(&w, "history.db.before-3"),
-	    "PRAGMA user_version"), 2);
+	assert_int_equal(
+	    number(path_in(&w, "history.db.before-3"), "PRAGMA user_version"),
+	    2);
 	/* Kept for a while, and not for ever. */
 	assert_int_equal(migrate(path, m, 3), OK);
 	assert_int_equal(access(path_in(&w, "history.db.before-3"), F_OK), 0);
@@ -516,7 +528,8 @@ migrations_are_atomic_and_begin_with_a_copy(void **state)
 	world_fini(&w);
 }
 
-/* ---- backup -------------------------------------------------------------------------- */
+/* ---- backup
+ * -------------------------------------------------------------------------- */
 
 struct outcome {
 	atomic_bool done;
@@ -611,25 +624,26 @@ backup_that_cannot_be_made_harms_nothing(void **state)
 	world_init(&w, world_dir("nobackup"), 38);
 	world_open(&w);
 	world_apply(&w, 100, 10);
-	assert_int_equal(storage_backup(w.s, path_in(&w, "history.db"),
-	    finished, &o), OK);
+	assert_int_equal(
+	    storage_backup(w.s, path_in(&w, "history.db"), finished, &o), OK);
 	wait_outcome(&o, ERR_EXISTS);
-	assert_int_equal(storage_backup(w.s, path_in(&w, "no/such/place"),
-	    finished, &o), OK);
+	assert_int_equal(
+	    storage_backup(w.s, path_in(&w, "no/such/place"), finished, &o),
+	    OK);
 	wait_outcome(&o, ERR_NOTFOUND);
 	world_apply(&w, 200, 10);
-	assert_int_equal(storage_backup(w.s, path_in(&w, "copy"), finished,
-	    &o), OK);
+	assert_int_equal(storage_backup(w.s, path_in(&w, "copy"), finished, &o),
+	    OK);
 	wait_outcome(&o, OK);
 	assert_int_not_equal(access(path_in(&w, "copy.part"), F_OK), 0);
 	assert_int_not_equal(access(path_in(&w, "copy-wal"), F_OK), 0);
 	/* Stopping ends one that is under way, or it was through. */
-	assert_int_equal(storage_backup(w.s, path_in(&w, "copy2"), finished,
-	    &o), OK);
+	assert_int_equal(
+	    storage_backup(w.s, path_in(&w, "copy2"), finished, &o), OK);
 	storage_stop(w.s);
 	assert_true(atomic_load(&o.done));
-	assert_true(atomic_load(&o.err) == OK ||
-	    atomic_load(&o.err) == ERR_CLOSED);
+	assert_true(
+	    atomic_load(&o.err) == OK || atomic_load(&o.err) == ERR_CLOSED);
 	world_fini(&w);
 }
 
