@@ -370,15 +370,26 @@ print_stats(void)
 	printf("{\"rss_kb\":%s,\"requests\":%llu,\"acks\":%llu,\"closed\":%llu",
 	    kb, (unsigned long long)nrequests, (unsigned long long)nacks,
 	    (unsigned long long)nclosed);
+/* clang-format off */
 #define X(name) printf(",\"" #name "\":%llu", (unsigned long long)s.name);
 	X(accepted)
 	X(refused)
 	X(refused_address)
-	X(bytes_in) X(bytes_out) X(frames_out) X(suspended) X(overflowed)
-	    X(pings_lost) X(timeouts) X(malformed) X(rate_limited)
-		X(acks_merged) X(pushed_count) X(pushed_us_sum)
+	X(bytes_in)
+	X(bytes_out)
+	X(frames_out)
+	X(suspended)
+	X(overflowed)
+	X(pings_lost)
+	X(timeouts)
+	X(malformed)
+	X(rate_limited)
+	X(acks_merged)
+	X(pushed_count)
+	X(pushed_us_sum)
 #undef X
-		    print_list("connections", s.connections, s.workers);
+	/* clang-format on */
+	print_list("connections", s.connections, s.workers);
 	print_list("sessions", s.sessions, s.workers);
 	print_list("handed_over", s.handed_over, s.workers);
 	print_list("shed", s.shed, s.workers);
