@@ -116,7 +116,7 @@ cmd_follow(struct app *a, int argc, char **argv)
 
 	prng_seed(&rng, mono_now().ns ^ (uint64_t)getpid());
 	a->push = on_push;
-	a->arg = &f;
+	a->arg = &f; /* cppcheck-suppress autoVariables; a is done before f */
 	rc = app_login(a, true);
 	while (rc == EXIT_OK || rc == EXIT_UNREACHABLE) {
 		if (rc == EXIT_OK) {
