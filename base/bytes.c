@@ -33,9 +33,10 @@ grow(struct bytes *b, size_t want)
 	size_t cap = b->cap == 0 ? 256 : b->cap;
 	char *p;
 
-	while (cap < want)
+	/* want is at most limit; doubling past it might overflow. */
+	while (cap < want && cap <= b->limit / 2)
 		cap *= 2;
-	if (cap > b->limit)
+	if (cap < want || cap > b->limit)
 		cap = b->limit;
 	if ((p = realloc(b->p, cap)) == NULL)
 		return false;
@@ -116,6 +117,8 @@ void
 bytes_consume(struct bytes *b, size_t n)
 {
 	assert(n <= b->n);
+	if (n == 0) /* p may be NULL */
+		return;
 	memmove(b->p, b->p + n, b->n - n);
 	b->n -= n;
 }

@@ -53,13 +53,19 @@ void bytes_fini(struct bytes *b);
 /* Forgets the content and the failure, keeps the memory. */
 void bytes_reset(struct bytes *b);
 
-/* Room for n more bytes at the returned place; NULL (and failed) if none. */
+/*
+ * Room for n more bytes at the returned place (the buffer's, until the next
+ * call on it); NULL (and failed) if none.  The caller writes them and adds
+ * what it wrote to b->n.
+ */
 char *bytes_reserve(struct bytes *b, size_t n);
 
 void bytes_add(struct bytes *b, const void *p, size_t n);
 void bytes_add_str(struct bytes *b, struct str s);
 void bytes_add_char(struct bytes *b, char c);
 void bytes_add_u64(struct bytes *b, uint64_t v); /* decimal */
+
+/* Formats in place, so it wants room for one byte more than the text has. */
 void bytes_addf(struct bytes *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -67,7 +67,8 @@ struct channel_item *channel_drain(struct channel *ch);
  * UINT64_MAX: for ever).  NULL on time-out, or when closed and empty. */
 struct channel_item *channel_wait(struct channel *ch, unsigned long timeout_ms);
 
-/* Further pushes get ERR_CLOSED; a waiter returns. */
+/* Further pushes get ERR_CLOSED; a waiter returns.  What is in it stays to be
+ * drained.  Wake is not called. */
 void channel_close(struct channel *ch);
 
 /* Whether channel_close was called. */

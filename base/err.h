@@ -8,6 +8,10 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#ifdef NDEBUG
+#error "kith keeps its assertions: build without NDEBUG"
+#endif
+
 #define MUST_USE __attribute__((warn_unused_result))
 
 #define ERR_TABLE(X)                                                           \

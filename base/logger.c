@@ -1,5 +1,7 @@
 #include "base/logger.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -56,22 +58,56 @@ logger_level_parse(const char *name, enum log_level *level)
 	return ERR_INVALID;
 }
 
-/* Control characters and DEL become \xHH: nobody can forge a line. */
+/*
+ * How many bytes at p are one character that may stand in a line as it is;
+ * 0: a control character (C0, DEL, and C1, by which some terminals are
+ * commanded) or no UTF-8 (Unicode 15, table 3-7).  Reads no further than NUL.
+ */
 static size_t
+printable(const unsigned char *p)
+{
+	unsigned char least = 0x80, most = 0xbf;
+	size_t n;
+
+	if (p[0] < 0x80)
+		return p[0] >= 0x20 && p[0] != 0x7f;
+	if (p[0] < 0xc2 || p[0] > 0xf4)
+		return 0;
+	n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	if (p[0] == 0xc2 || p[0] == 0xe0)
+		least = 0xa0; /* C1; overlong */
+	else if (p[0] == 0xed)
+		most = 0x9f; /* surrogates */
+	else if (p[0] == 0xf0)
+		least = 0x90; /* overlong */
+	else if (p[0] == 0xf4)
+		most = 0x8f; /* past U+10FFFF */
+	if (p[1] < least || p[1] > most)
+		return 0;
+	for (size_t i = 2; i < n; i++)
+		if (p[i] < 0x80 || p[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+/* What is not printable becomes \xHH, byte by byte: nobody forges a line. */
+static void
 escape(char *out, size_t cap, const char *in)
 {
-	size_t n = 0;
+	const unsigned char *p = (const unsigned char *)in;
+	size_t n = 0, len;
 
-	for (; *in != '\0' && n + 4 < cap; in++) {
-		unsigned char c = (unsigned char)*in;
-
-		if (c < 0x20 || c == 0x7f)
-			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", c);
-		else
-			out[n++] = (char)c;
+	while (*p != '\0' && n + 4 < cap) {
+		if ((len = printable(p)) == 0) {
+			n += (size_t)snprintf(out + n, cap - n, "\\x%02x", *p);
+			p++;
+			continue;
+		}
+		memcpy(out + n, p, len);
+		n += len;
+		p += len;
 	}
 	out[n] = '\0';
-	return n;
 }
 
 static void
@@ -82,7 +118,7 @@ emit(enum log_level level, const char *box, const char *text)
 	struct tm tm;
 	int n;
 
-	(void)escape(clean, sizeof(clean), text);
+	escape(clean, sizeof(clean), text);
 	if (where == LOGGER_SYSLOG) {
 		syslog(priorities[level], "%s: %s: %s", names[level], box,
 		    clean);
@@ -91,16 +127,18 @@ emit(enum log_level level, const char *box, const char *text)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	n = snprintf(line, sizeof(line), "%s.%03ldZ %s %s: %s\n", stamp,
+	/* Time, level and box fit into the 80 bytes that clean leaves. */
+	n = snprintf(line, sizeof(line), "%s.%03ldZ %s %.32s: %s\n", stamp,
 	    now.tv_nsec / 1000000, names[level], box, clean);
-	if (n > 0)
-		(void)!write(STDERR_FILENO, line, (size_t)n);
+	assert(n > 0 && (size_t)n < sizeof(line));
+	(void)!write(STDERR_FILENO, line, (size_t)n);
 }
 
 #define DEFINE_LOG(name, level)                                                \
 	void name(const char *box, const char *fmt, ...)                       \
 	{                                                                      \
 		char text[LINE_MAX_BYTES];                                     \
+		int saved_errno = errno;                                       \
 		va_list ap;                                                    \
                                                                                \
 		if ((level) < logger_level())                                  \
@@ -109,6 +147,7 @@ emit(enum log_level level, const char *box, const char *text)
 		(void)vsnprintf(text, sizeof(text), fmt, ap);                  \
 		va_end(ap);                                                    \
 		emit((level), box, text);                                      \
+		errno = saved_errno;                                           \
 	}
 
 DEFINE_LOG(log_debug, LOG_L_DEBUG)

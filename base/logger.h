@@ -2,10 +2,11 @@
  * logger: one event a line, "box: event key=value ...", to stderr or syslog.
  *
  * Levels are debug, info, notice, warning and alert.  A line is cut at 1 KiB;
- * control characters in values are escaped, so that nothing from outside can
- * forge a line.  Never give it bodies, keys or tokens.
+ * control characters and what is not UTF-8 are escaped, so that nothing from
+ * outside can forge a line or command a terminal.  Never give it bodies, keys
+ * or tokens.  What cannot be written is lost: a log stops nobody.  Keeps errno.
  *
- * Threads    any; a line is written whole.
+ * Threads    any; a line is one write.
  */
 #ifndef BASE_LOGGER_H
 #define BASE_LOGGER_H
