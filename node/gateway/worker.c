@@ -162,13 +162,32 @@ hand_over(struct worker *w)
 		requests_free(&list); /* closed: nobody is there any more */
 	}
 	w->full = rc == ERR_FULL;
+	w->urgent = w->full;
 	if (w->full)
+		worker_retry(w);
+}
+
+/*
+ * At the end of a turn.  Nobody waits for what an acknowledgement does, so
+ * main is not woken for them alone: they go with the next request, or after
+ * WORKER_RETRY_MS.
+ */
+static void
+hand_over_turn(struct worker *w)
+{
+	if (w->full || w->requests.count == 0)
+		return;
+	if (w->urgent)
+		hand_over(w);
+	else
 		worker_retry(w);
 }
 
 void
 worker_request(struct worker *w, struct request *r)
 {
+	if (r->event != GATEWAY_REQUEST || r->rq.op != OP_ACK)
+		w->urgent = true;
 	channel_list_add(&w->requests, &r->link);
 	if (w->requests.count >= WORKER_CHUNK && !w->full)
 		hand_over(w);
@@ -193,13 +212,14 @@ on_retry(uv_timer_t *t)
 	struct worker *w = t->data;
 	struct wheel_entry *e;
 
-	if (w->full)
+	if (w->requests.count > 0)
 		hand_over(w);
 	wheel_advance(&w->rates, uv_now(&w->loop));
 	while ((e = wheel_take(&w->rates)) != NULL)
 		conn_unpause(CONN_OF(e, waiting), PAUSE_RATE);
 	blocked_resume(w);
-	if (!w->full && w->rates.count == 0 && wheel_list_empty(&w->blocked)) {
+	if (!w->full && w->requests.count == 0 && w->rates.count == 0 &&
+	    wheel_list_empty(&w->blocked)) {
 		uv_timer_stop(t);
 		w->retrying = false;
 	}
@@ -253,14 +273,13 @@ turn_end(struct worker *w)
 	struct conn *c;
 
 	do {
-		if (!w->full)
-			hand_over(w);
+		hand_over_turn(w);
 		while ((c = w->dirty) != NULL) {
 			w->dirty = c->dirty_next;
 			c->dirty = false;
 			conn_flush(c);
 		}
-	} while (w->requests.count > 0 && !w->full);
+	} while (w->urgent && !w->full);
 	stamps_count(w);
 }
 
