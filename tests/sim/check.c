@@ -22,29 +22,30 @@ check_shown(struct sim *s, uint32_t device, const struct event *ev)
 {
 	struct device *d = &s->devices[device];
 	uint64_t text = sim_text_of(ev);
+	uint64_t *last = &d->last_shown[ev->h.device - 1][ev->h.stream - 1];
 
 	if (text == 0 || text > TEXTS_MAX)
 		sim_fail(s, "device %u is shown what nobody wrote", device);
 	if (d->shown[text])
 		sim_fail(s, "device %u shows text %llu twice", device,
 		    (unsigned long long)text);
+	if (text < *last)
+		sim_fail(s, "device %u shows text %llu after %llu", device,
+		    (unsigned long long)text, (unsigned long long)*last);
+	*last = text;
 	d->shown[text] = true;
 }
 
 /* Was it shown before it had a position?  Then it is not shown again. */
 static bool
-was_direct(struct device *d, const struct event *ev, uint32_t target)
+was_direct(struct sim *s, struct device *d, const struct event *ev)
 {
-	for (uint32_t i = 0; i < d->ndirect; i++) {
-		const struct seen *seen = &d->direct[i];
+	struct unplaced_mark m;
 
-		if (seen->device != ev->h.device - 1 ||
-		    seen->target != target || seen->number != ev->h.number)
-			continue;
-		d->direct[i] = d->direct[--d->ndirect];
-		return true;
-	}
-	return false;
+	sim_mark_of(&m, ev);
+	if (s->mutation == MUT_BY_NUMBER)
+		memset(m.content, 0, sizeof(m.content));
+	return unplaced_placed(&d->unplaced, &m);
 }
 
 /* The copy's chain goes on, if need be in a new epoch behind its end. */
@@ -75,7 +76,11 @@ check_delivered(struct sim *s, uint32_t device, uint32_t log, struct entry *e)
 	const struct event *ev = e->event;
 	uint32_t target = (uint32_t)ev->h.stream - 1;
 	uint64_t text = sim_text_of(ev);
+	uint64_t *last = &d->last_text[ev->h.device - 1][target];
 
+	sim_trace(s, "device %u: log %u at %llu: text %llu, number %llu",
+	    device, log, (unsigned long long)p->seq, (unsigned long long)text,
+	    (unsigned long long)ev->h.number);
 	extend_copy(s, &d->copies[log], p, ev);
 	s->delivered++;
 	if (p->seq == s->truth[log].n + 1)
@@ -85,14 +90,11 @@ check_delivered(struct sim *s, uint32_t device, uint32_t log, struct entry *e)
 		sim_fail(s, "log %u has two events at position %llu", log,
 		    (unsigned long long)p->seq);
 
-	if (text <= d->last[ev->h.device - 1][target].text ||
-	    ev->h.number <= d->last[ev->h.device - 1][target].number)
+	if (text <= *last)
 		sim_fail(s, "device %u: text %llu comes after %llu", device,
-		    (unsigned long long)text,
-		    (unsigned long long)d->last[ev->h.device - 1][target].text);
-	d->last[ev->h.device - 1][target].text = text;
-	d->last[ev->h.device - 1][target].number = ev->h.number;
-	if (!was_direct(d, ev, target))
+		    (unsigned long long)text, (unsigned long long)*last);
+	*last = text;
+	if (!was_direct(s, d, ev))
 		check_shown(s, device, ev);
 }
 

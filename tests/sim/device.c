@@ -33,6 +33,7 @@ device_init(struct sim *s, uint32_t device)
 	struct epoch first = { 1, { { 1 } } };
 
 	d->account = device / 2;
+	unplaced_init(&d->unplaced, LOGS * 50);
 	for (uint32_t i = 0; i < LOGS; i++) {
 		follower_init(&d->followers[i], 1, 0, HOLD, RANGE);
 		head_init(&d->copies[i], &first);
@@ -65,7 +66,7 @@ device_free(struct device *d)
 		follower_fini(f);
 		free(d->windows[i].queue);
 	}
-	free(d->direct);
+	unplaced_fini(&d->unplaced);
 }
 
 /* ---- windows ------------------------------------------------------------- */
@@ -149,9 +150,14 @@ recv_ok(struct sim *s, struct window *w, uint32_t i, const struct packet *p)
 static void
 recv_answer(struct sim *s, const struct packet *p)
 {
+	static const char *const names[] = { "ok", "refused", "order", "later",
+		"direct", "too old", "reused" };
 	struct window *w = &s->devices[p->device].windows[p->target];
 	uint32_t i;
 
+	sim_trace(s, "device %u: text %llu to %u, number %llu: %s", p->device,
+	    (unsigned long long)p->text, p->target,
+	    (unsigned long long)p->number, names[p->answer]);
 	for (i = 0; i < w->n && w->queue[i].text != p->text; i++)
 		;
 	if (i == w->n)
@@ -262,20 +268,29 @@ recv_direct(struct sim *s, const struct packet *p)
 {
 	struct device *d = &s->devices[p->device];
 	const struct event *ev = p->entry->event;
-	uint32_t from = ev->h.device - 1;
+	uint64_t after = p->from;
+	enum unplaced_verdict v;
+	struct unplaced_mark m;
 
-	if (ev->h.number <= d->last[from][p->target].number)
+	/* First what is in the log. */
+	if (d->followers[p->target].at < p->to) {
+		unplaced_interrupted(&d->unplaced);
 		return;
-	for (uint32_t i = 0; i < d->ndirect; i++)
-		if (d->direct[i].device == from &&
-		    d->direct[i].target == p->target &&
-		    d->direct[i].number == ev->h.number)
-			return;
-	d->direct = sim_grow(d->direct, d->ndirect, &d->direct_cap,
-	    sizeof(d->direct[0]));
-	d->direct[d->ndirect++] =
-	    (struct seen){ from, p->target, ev->h.number, sim_text_of(ev) };
-	check_shown(s, p->device, ev);
+	}
+	if (s->mutation == MUT_DIRECT_GAPS)
+		after = ev->h.number - 1;
+	sim_mark_of(&m, ev);
+	if (s->mutation == MUT_BY_NUMBER)
+		memset(m.content, 0, sizeof(m.content));
+	v = unplaced_recv(&d->unplaced, &m, after);
+	sim_trace(s, "device %u: directly text %llu, number %llu: %s",
+	    p->device, (unsigned long long)sim_text_of(ev),
+	    (unsigned long long)ev->h.number,
+	    v == UNPLACED_SHOW    ? "shown"
+	    : v == UNPLACED_EARLY ? "early"
+				  : "had");
+	if (v == UNPLACED_SHOW)
+		check_shown(s, p->device, ev);
 }
 
 /* ---- connections --------------------------------------------------------- */
@@ -307,6 +322,7 @@ device_lost(struct sim *s, uint32_t device)
 
 	d->conn = 0;
 	d->welcome = false;
+	unplaced_interrupted(&d->unplaced);
 	for (uint32_t i = 0; i < LOGS; i++) {
 		struct follower *f = &d->followers[i];
 
@@ -318,7 +334,7 @@ device_lost(struct sim *s, uint32_t device)
 		    d->copies[i].durable.seq);
 		forget_held(f);
 	}
-	sim_at(s, MS(1 + sim_below(s, 1000)),
+	sim_at(s, MS(1 + sim_below(s, sim_below(s, 2) == 0 ? 10 : 1000)),
 	    (struct occasion){ .type = AT_CONNECT, .device = device });
 }
 

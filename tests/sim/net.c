@@ -45,22 +45,31 @@ net_send(struct sim *s, struct packet p)
 
 /*
  * What was on its way to the node when a connection broke may still be read,
- * until the device comes with another one.
+ * perhaps much later, when the device has come with another one.
  */
 void
 net_arrive(struct sim *s, const struct packet *p)
 {
+	const struct device *d = &s->devices[p->device];
 	struct node *n = &s->node;
 
 	if (!p->to_node) {
-		if (s->devices[p->device].conn == p->conn)
+		if (d->conn == p->conn)
 			device_recv(s, p);
-	} else if (n->up) {
-		if (p->type == P_HELLO && n->session[p->device] < p->conn)
-			n->session[p->device] = p->conn;
-		if (n->session[p->device] == p->conn)
-			node_recv(s, p);
+		return;
 	}
+	if (d->conn != p->conn && s->now_ns < d->late_ns) {
+		sim_at(s, d->late_ns - s->now_ns,
+		    (struct occasion){ .type = AT_PACKET,
+			.packet = s->packet });
+		s->packet = NULL;
+		return;
+	}
+	if (!n->up || p->conn < n->first_conn)
+		return;
+	if (p->type == P_HELLO && n->session[p->device] < p->conn)
+		n->session[p->device] = p->conn;
+	node_recv(s, p);
 }
 
 void
@@ -72,5 +81,6 @@ net_break(struct sim *s, uint32_t device)
 	/* Whether the node notices is left open. */
 	if (sim_below(s, 2) == 0)
 		s->node.session[device] = 0;
+	s->devices[device].late_ns = s->now_ns + MS(sim_below(s, 700));
 	device_lost(s, device);
 }

@@ -24,11 +24,16 @@ is_room(uint32_t target)
 	return target >= ACCOUNTS;
 }
 
-/* What may never be said: it is refused each time. */
+/* Some may never be said, and some people are muted now and then. */
 static bool
-is_refused(uint64_t text)
+is_refused(const struct sim *s, const struct pending *p)
 {
-	return text % 13 == 5;
+	uint64_t when = s->now_ns / MS(150) + s->seed;
+
+	if (p->text % 13 == 5)
+		return true;
+	return !s->healed && (when * 0x9e3779b97f4a7c15u >> 32) % 8 ==
+				 s->devices[p->device].account;
 }
 
 /* The log in which the author sees it. */
@@ -146,6 +151,7 @@ node_crash(struct sim *s)
 	node_forget(n);
 	memset(n, 0, sizeof(*n));
 	n->life = life + 1;
+	n->first_conn = s->next_conn + 1;
 	for (uint32_t i = 0; i < DEVICES; i++)
 		if (s->devices[i].conn != 0)
 			device_lost(s, i);
@@ -322,8 +328,10 @@ take_back(struct sim *s, const struct pending *p)
 			head_rollback(&n->heads[p->entry->places[i].conv - 1]);
 		shards_rollback(&n->shards, p->entry);
 	}
+	if (st->unknown < p->number)
+		st->unknown = p->number;
 	if (s->mutation != MUT_NO_UNDO)
-		st->given = st->direct = sends_number(&st->sends);
+		st->given = sends_number(&st->sends);
 }
 
 void
@@ -374,7 +382,7 @@ node_recovered(struct sim *s)
 	n->degraded = false;
 	for (uint32_t d = 0; d < DEVICES; d++)
 		for (uint32_t i = 0; i < LOGS; i++)
-			n->streams[d][i].direct = n->streams[d][i].given;
+			n->streams[d][i].unknown = n->streams[d][i].direct = 0;
 }
 
 /* ---- sends --------------------------------------------------------------- */
@@ -442,7 +450,7 @@ submit(struct sim *s, struct pending *p)
 	struct node *n = &s->node;
 	struct stream *st = &n->streams[p->device][p->target];
 
-	if (is_refused(p->text)) {
+	if (is_refused(s, p)) {
 		answer(s, p, A_REFUSED, NULL);
 		return;
 	}
@@ -461,47 +469,67 @@ submit(struct sim *s, struct pending *p)
 	disk_submit(s, p->entry, n->term);
 }
 
+static uint32_t
+push_direct(struct sim *s, const struct pending *p, uint32_t device)
+{
+	struct node *n = &s->node;
+	static const uint8_t salt[EVENT_SALT_LEN];
+	struct entry_draft d = { .index = 1, .event = make_event(s, p, salt) };
+	struct packet push = { .type = P_DIRECT,
+		.device = device,
+		.conn = n->session[device],
+		.target = p->target,
+		.from = n->streams[p->device][p->target].given,
+		.to = n->heads[p->target].durable.seq };
+
+	if (entry_new(&push.entry, &d) != OK)
+		abort();
+	event_unref(d.event);
+	net_send(s, push);
+	return 1;
+}
+
+/*
+ * What may be in a commit that failed is not refused: a crash can still bring
+ * it back.  Behind one that is refused, the numbers begin anew.
+ */
+static void
+refuse_directly(struct sim *s, const struct pending *p)
+{
+	struct stream *st = &s->node.streams[p->device][p->target];
+	bool known = p->number > st->unknown || s->mutation == MUT_REFUSE_EARLY;
+
+	st->direct = p->number - 1;
+	answer(s, p, known ? A_REFUSED : A_LATER, NULL);
+}
+
 /* The queue is down: to whom is connected, in the order of the stream. */
 static void
-deliver_directly(struct sim *s, struct pending *p)
+deliver_directly(struct sim *s, const struct pending *p)
 {
 	struct node *n = &s->node;
 	struct stream *st = &n->streams[p->device][p->target];
-	static const uint8_t salt[EVENT_SALT_LEN];
-	struct entry_draft d = { .index = 1 };
-	struct entry *e;
-	uint32_t count = 0;
+	uint32_t from = s->devices[p->device].account, count = 0;
 
 	if (st->direct < st->given)
 		st->direct = st->given;
-	if (p->number > st->direct + 1 && s->mutation != MUT_DIRECT_AHEAD) {
+	/* Those submitted before the node knew have yet to come back. */
+	if ((p->number > st->direct + 1 ||
+		st->given > sends_number(&st->sends)) &&
+	    s->mutation != MUT_DIRECT_AHEAD) {
 		answer(s, p, A_ORDER, NULL);
 		return;
 	}
-	if (is_refused(p->text)) {
-		answer(s, p, A_REFUSED, NULL);
+	if (is_refused(s, p)) {
+		refuse_directly(s, p);
 		return;
 	}
-	d.event = make_event(s, p, salt);
-	if (entry_new(&e, &d) != OK)
-		abort();
-	event_unref(d.event);
-	for (uint32_t i = 0; i < DEVICES && !is_room(p->target); i++) {
-		if (s->devices[i].account != p->target ||
-		    s->devices[i].account == s->devices[p->device].account ||
-		    n->session[i] == 0)
-			continue;
-		count++;
-		net_send(s, (struct packet){ .type = P_DIRECT,
-				.device = i,
-				.conn = n->session[i],
-				.target = p->target,
-				.entry = entry_ref(e) });
-	}
-	entry_unref(e);
-	if (count > 0 && st->direct < p->number)
-		st->direct = p->number;
+	for (uint32_t i = 0; i < DEVICES && !is_room(p->target); i++)
+		if (s->devices[i].account == p->target && p->target != from &&
+		    n->session[i] != 0)
+			count += push_direct(s, p, i);
 	s->directs += count;
+	st->direct = count > 0 ? p->number : p->number - 1;
 	answer(s, p, count > 0 ? A_DIRECT : A_LATER, NULL);
 }
 
@@ -554,6 +582,13 @@ recv_send(struct sim *s, struct pending *p)
 	struct stream *st = &n->streams[p->device][p->target];
 	uint64_t seq;
 
+	/*
+	 * The device may have given the numbers to others since: who has a
+	 * newer connection repeats there what counts.
+	 */
+	if (p->conn < st->owner && s->mutation != MUT_OLD_CONNECTION)
+		return;
+	st->owner = p->conn;
 	if (n->opening) {
 		answer(s, p, A_LATER, NULL);
 		return;

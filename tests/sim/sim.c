@@ -120,6 +120,19 @@ sim_text_of(const struct event *ev)
 	return strtoull(ev->body.text.p, NULL, 10);
 }
 
+void
+sim_mark_of(struct unplaced_mark *m, const struct event *ev)
+{
+	uint8_t digest[EVENT_HASH_LEN];
+
+	memset(m, 0, sizeof(*m));
+	m->stream[0] = (uint8_t)ev->h.device;
+	m->stream[1] = (uint8_t)ev->h.stream;
+	m->number = ev->h.number;
+	event_body_digest(digest, ev);
+	memcpy(m->content, digest, sizeof(m->content));
+}
+
 const struct place *
 entry_place(const struct entry *e, uint32_t log)
 {

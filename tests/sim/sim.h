@@ -28,6 +28,7 @@
 #include "proto/head.h"
 #include "proto/sends.h"
 #include "proto/shard.h"
+#include "proto/unplaced.h"
 
 #define ACCOUNTS    3
 #define ROOMS       2
@@ -38,22 +39,38 @@
 #define TEXTS_MAX   300
 #define QUEUE_LIMIT 40 /* entries submitted and not returned */
 
+/* Name, and a seed from where on it is found soon. */
 #define MUTATIONS(X)                                                           \
-	X(NONE, "none")                                                        \
-	X(ACK_EARLY, "ack-early")       /* before the commit */                \
-	X(PUSH_EARLY, "push-early")     /* the same for followers */           \
-	X(SYNC_AGAIN, "sync-again")     /* a second fdatasync is believed */   \
-	X(NO_OPEN_SYNC, "no-open-sync") /* what replay read is not synced */   \
-	X(NO_SUPERSEDE, "no-supersede") /* the failed tail still counts */     \
-	X(NO_ROLLBACK, "no-rollback")   /* of positions, after a failure */    \
-	X(NO_UNDO, "no-undo")           /* of stream numbers, likewise */      \
-	X(FORGET_MARKS, "forget-marks") /* streams are not in the journal */   \
-	X(NO_REPEATS, "no-repeats")     /* a repeat is taken as new */         \
-	X(SKIP_GAPS, "skip-gaps")       /* devices take what comes */          \
-	X(DIRECT_AHEAD, "direct-ahead") /* direct numbers need no order */
+	X(NONE, "none", 1)                                                     \
+	/* it is acknowledged, pushed, before the commit */                    \
+	X(ACK_EARLY, "ack-early", 1)                                           \
+	X(PUSH_EARLY, "push-early", 1)                                         \
+	/* a second fdatasync is believed after one that failed */             \
+	X(SYNC_AGAIN, "sync-again", 1)                                         \
+	/* what replay has read is not synced */                               \
+	X(NO_OPEN_SYNC, "no-open-sync", 1)                                     \
+	/* the tail of a failed segment still counts */                        \
+	X(NO_SUPERSEDE, "no-supersede", 1)                                     \
+	/* positions, stream numbers are not taken back after a failure */     \
+	X(NO_ROLLBACK, "no-rollback", 1)                                       \
+	X(NO_UNDO, "no-undo", 1)                                               \
+	/* the marks of streams do not outlive a crash, or are not asked */    \
+	X(FORGET_MARKS, "forget-marks", 1)                                     \
+	X(NO_REPEATS, "no-repeats", 1)                                         \
+	/* devices take positions as they come */                              \
+	X(SKIP_GAPS, "skip-gaps", 1)                                           \
+	/* a number that a failed commit may hold is refused for good */       \
+	X(REFUSE_EARLY, "refuse-early", 1)                                     \
+	/* what an old connection of the device holds is taken late */         \
+	X(OLD_CONNECTION, "old-connection", 1)                                 \
+	/* direct messages are delivered, shown, in any order */               \
+	X(DIRECT_AHEAD, "direct-ahead", 1400)                                  \
+	X(DIRECT_GAPS, "direct-gaps", 1)                                       \
+	/* their repeats are told by the number alone */                       \
+	X(BY_NUMBER, "by-number", 1)
 
 enum mutation {
-#define X(constant, name) MUT_##constant,
+#define X(constant, name, from) MUT_##constant,
 	MUTATIONS(X)
 #undef X
 	    MUT_COUNT
@@ -167,7 +184,9 @@ struct disk {
 struct stream {
 	struct sends sends;
 	uint64_t given;
-	uint64_t direct; /* highest delivered directly, >= given */
+	uint64_t unknown; /* highest in a commit that failed, till it is void */
+	uint64_t direct;  /* highest delivered directly, all before it too */
+	uint32_t owner;   /* the newest connection that used it */
 };
 
 struct history {
@@ -206,6 +225,7 @@ struct node {
 	struct pending pending[QUEUE_LIMIT];
 	uint32_t npending;
 	uint32_t session[DEVICES]; /* connection, 0: none */
+	uint32_t first_conn; /* those before ended with the process before */
 };
 
 /* ---- the devices --------------------------------------------------------- */
@@ -224,24 +244,17 @@ struct window {
 	uint64_t waiting_ns; /* since when for an answer, 0: not */
 };
 
-struct seen {
-	uint32_t device, target;
-	uint64_t number, text;
-};
-
 struct device {
 	uint32_t account, conn; /* 0: not connected */
 	uint64_t arrive_ns[2];  /* of the last packet, each way */
+	uint64_t late_ns;       /* when what an old connection holds is read */
 	bool welcome;
 	struct window windows[LOGS];
 	struct follower followers[LOGS];
 	struct head copies[LOGS];
-	/* Of each stream: the last one out of a log. */
-	struct {
-		uint64_t number, text;
-	} last[DEVICES][LOGS];
-	struct seen *direct; /* shown before they had a position */
-	uint32_t ndirect, direct_cap;
+	uint64_t last_text[DEVICES][LOGS]; /* of each stream, out of a log */
+	uint64_t last_shown[DEVICES][LOGS];
+	struct unplaced unplaced;
 	bool shown[TEXTS_MAX + 1]; /* by the number of the text */
 };
 
@@ -302,6 +315,7 @@ void sim_trace(struct sim *s, const char *fmt, ...)
 void *sim_grow(void *p, uint32_t n, uint32_t *cap, size_t size);
 struct id sim_log_id(const struct sim *s, uint32_t log);
 uint64_t sim_text_of(const struct event *ev);
+void sim_mark_of(struct unplaced_mark *m, const struct event *ev);
 void history_add(struct history *h, struct entry *e); /* its own reference */
 void history_free(struct history *h);
 const struct place *entry_place(const struct entry *e, uint32_t log);
