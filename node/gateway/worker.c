@@ -9,7 +9,7 @@
 #include "node/gateway/conn.h"
 
 #define INCOMING_MAX 1024
-#define SCRATCH_MAX  65536
+#define SCRATCH_MAX  4096 /* more than any answer of the gateway's own */
 
 /* ---- slots --------------------------------------------------------------- */
 
@@ -497,11 +497,14 @@ worker_new(struct gateway *g, unsigned index)
 	w->pool = request_pool_new();
 	w->deliveries = channel_new(SIZE_MAX, wake, w);
 	w->incoming = channel_new(INCOMING_MAX, wake, w);
-	if (w->pool == NULL || w->deliveries == NULL || w->incoming == NULL ||
+	/* Taken now, so that no answer lacks it later. */
+	if (bytes_reserve(&w->scratch, SCRATCH_MAX) == NULL ||
+	    w->pool == NULL || w->deliveries == NULL || w->incoming == NULL ||
 	    !loop_make(w)) {
 		channel_free(w->deliveries);
 		channel_free(w->incoming);
 		request_pool_close(w->pool);
+		bytes_fini(&w->scratch);
 		settings_unref(w->settings);
 		free(w);
 		return NULL;

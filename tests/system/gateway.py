@@ -207,6 +207,50 @@ def readiness_says_why_not():
         assert c.get("/readyz")[0] == 200
 
 
+def use_everything(g):
+    """A little of all that allocates; whatever fails may fail."""
+    tls = g.port["tls"] and context()
+    for which, before in (("plain", b""), ("tls", b""),
+                          ("proxy", proxy_header("192.0.2.1"))):
+        if not g.port[which]:
+            continue
+        with g.member(which, tls=tls if which == "tls" else None,
+                      before=before, timeout=3, rcvbuf=4096) as c:
+            c.drip(text({"op": "ping", "id": 2}))
+            assert c.message()["id"] == 2
+            whole = text({"op": "send", "id": 3, "to": "me", "stream": 1,
+                          "number": 1, "text": "y" * 5000})
+            c.send(whole[:2000])
+            c.send(whole[2000:] + frame(PING))
+            c.send(text({"op": "send", "id": 4, "to": "feed", "stream": 300,
+                         "number": 1000, "text": ""}))
+            read_feed(c, 300)
+    with g.raw("metrics", timeout=3) as c:
+        assert c.get("/metrics")[0] == 200
+
+
+@case
+def any_allocation_may_fail():
+    options = dict(max_output=16384, **certificate("one"))
+    with Gateway(fail=4000000000, **options) as g:
+        use_everything(g)
+        n = g.stats()["allocations"]
+    failures = 0
+    for i in list(range(1, n + 1, 3 if SANITIZED else 1)):
+        with Gateway(fail=i, **options) as g:
+            try:
+                use_everything(g)
+            except (AssertionError, Closed, OSError):
+                failures += 1
+            # Whoever was hit is gone; the next one finds all in order.
+            try:
+                use_everything(g)
+            except (AssertionError, Closed, OSError):
+                use_everything(g)
+            g.wait(lambda s: s["connections"] == [0])
+    print("  %d allocations, %d showed" % (n, failures))
+
+
 # ---- those who do not read
 
 def slow_reader(which, **kw):

@@ -8,6 +8,8 @@
  * on standard input: `stats', `press 0|1', `ready 0|1 WHY', `reload KEY=VALUE
  * ...', `stop'.  Each is answered by one line.
  *
+ * With `fail=N' the Nth allocation of a worker fails.
+ *
  * Operation send is an echo, unless `to' is one of these:
  *   feed     `stream' positions of `number' bytes follow on log 7
  *   notice   the same, but as notices, which have no position
@@ -49,8 +51,55 @@ static uv_async_t async;
 static uv_loop_t *loop;
 static struct gateway_config cfg;
 static struct gateway_listen listeners[3], metrics;
+static uint32_t fail_at;
+static _Atomic uint32_t allocations; /* by workers */
+static uv_thread_t main_thread;
 static char certificate_file[4096], key_file[4096];
 static size_t capacity = 65536;
+
+/* ---- memory that runs out ------------------------------------------------ */
+
+void *__real_malloc(size_t n);
+void *__real_calloc(size_t count, size_t n);
+void *__real_realloc(void *p, size_t n);
+void *__real_reallocarray(void *p, size_t count, size_t n);
+void *__wrap_malloc(size_t n);
+void *__wrap_calloc(size_t count, size_t n);
+void *__wrap_realloc(void *p, size_t n);
+void *__wrap_reallocarray(void *p, size_t count, size_t n);
+
+static bool
+fails(void)
+{
+	uv_thread_t self = uv_thread_self();
+
+	return fail_at > 0 && !uv_thread_equal(&self, &main_thread) &&
+	       atomic_fetch_add(&allocations, 1) + 1 == fail_at;
+}
+
+void *
+__wrap_malloc(size_t n)
+{
+	return fails() ? NULL : __real_malloc(n);
+}
+
+void *
+__wrap_calloc(size_t count, size_t n)
+{
+	return fails() ? NULL : __real_calloc(count, n);
+}
+
+void *
+__wrap_realloc(void *p, size_t n)
+{
+	return fails() ? NULL : __real_realloc(p, n);
+}
+
+void *
+__wrap_reallocarray(void *p, size_t count, size_t n)
+{
+	return fails() ? NULL : __real_reallocarray(p, count, n);
+}
 
 /* ---- configuration ------------------------------------------------------- */
 
@@ -72,6 +121,7 @@ static const struct number {
 	{ "login_ms", &cfg.login_timeout_ms },
 	{ "ping_ms", &cfg.ping_ms },
 	{ "idle_ms", &cfg.idle_ms },
+	{ "fail", &fail_at },
 };
 
 static bool
@@ -367,7 +417,8 @@ print_stats(void)
 	if (f != NULL)
 		fclose(f);
 	gateway_stats(gateway, &s);
-	printf("{\"rss_kb\":%s,\"requests\":%llu,\"acks\":%llu,\"closed\":%llu",
+	printf("{\"allocations\":%u,", atomic_load(&allocations));
+	printf("\"rss_kb\":%s,\"requests\":%llu,\"acks\":%llu,\"closed\":%llu",
 	    kb, (unsigned long long)nrequests, (unsigned long long)nacks,
 	    (unsigned long long)nclosed);
 /* clang-format off */
@@ -496,6 +547,7 @@ main(int argc, char **argv)
 	logger_open("gateway_main", LOGGER_STDERR);
 	logger_set_level(LOG_L_WARNING);
 	shorthash_start();
+	main_thread = uv_thread_self();
 	defaults();
 	for (int i = 1; i < argc; i++)
 		if (!configure(argv[i])) {

@@ -2,11 +2,14 @@
 """Conformance of the gateway's HTTP and WebSocket, RFC 6455.
 
     websocket.py HOST PORT TOKEN
+    KITH_BUILD=DIR websocket.py
 
 Each case is a function with a claim for a name.  They need nothing but a
-server that lets TOKEN in by operation resume and has the default limits.
+server that lets TOKEN in by operation resume and has the default limits;
+without arguments that is a kithd of its own.
 """
 
+import asyncio
 import struct
 import sys
 import traceback
@@ -567,9 +570,10 @@ def what_is_no_json_again_and_again_closes():
         assert c.closing() == 1008
 
 
-def main():
+def against(host, port, token):
+    """Runs all cases; the number of those that failed."""
     global HOST, PORT, TOKEN
-    HOST, PORT, TOKEN = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    HOST, PORT, TOKEN = host, port, token
     failed = 0
     for name, f in CASES:
         try:
@@ -578,7 +582,22 @@ def main():
             failed += 1
             print("FAIL %s: %r" % (name, e))
             traceback.print_exc()
-    print("websocket: %d cases, %d failed" % (len(CASES), failed))
+    print("websocket: %d cases, %d failed" % (len(CASES), failed), flush=True)
+    return failed
+
+
+async def against_kithd():
+    from kith import running
+    async with running() as node:
+        token = node.accounts("alice")["alice"]
+        return await asyncio.to_thread(against, "127.0.0.1", node.port, token)
+
+
+def main():
+    if len(sys.argv) == 4:
+        failed = against(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    else:
+        failed = asyncio.run(against_kithd())
     return failed != 0
 
 
