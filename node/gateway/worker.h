@@ -120,7 +120,7 @@ struct worker {
 	struct channel_list requests; /* for main */
 	uint32_t turn;                /* counts what was handed over */
 	bool urgent; /* more than acknowledgements wait for main */
-	bool full;                    /* main took no more */
+	bool full;   /* main took no more */
 
 	struct request_pool *pool;
 	struct output_pool outputs;
