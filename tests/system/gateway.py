@@ -617,6 +617,18 @@ def tls_works_and_its_certificate_can_be_changed():
 
 
 @case
+def a_bad_certificate_is_told_at_the_start():
+    good = certificate("one")
+    for cert, key, why in (("/nowhere/cert", good["key"], "/nowhere/cert"),
+                           (good["cert"], "/nowhere/key", "/nowhere/key"),
+                           (good["key"], good["key"], good["key"])):
+        p = subprocess.run([PROGRAM, "cert=" + cert, "key=" + key],
+                           capture_output=True, text=True, check=False,
+                           input="")
+        assert p.returncode == 1 and why in p.stderr, p
+
+
+@case
 def tls_is_strict_and_resumes():
     with Gateway(request_ms=500, **certificate("one")) as g:
         old = context()

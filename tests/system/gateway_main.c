@@ -563,6 +563,7 @@ main(int argc, char **argv)
 	assert(requests != NULL);
 	if (gateway_open(&gateway, &cfg, what, sizeof(what)) != OK) {
 		fprintf(stderr, "%s\n", what);
+		channel_free(requests);
 		return 1;
 	}
 	gateway_ready(gateway, true, "");
