@@ -194,6 +194,7 @@ merge_end(struct writer *w, struct tail *t)
 	    (unsigned long long)us);
 	merge_abort(w);
 	writer_publish(w, t);
+	scratch_free(&w->scratch); /* it was for all of the tail */
 	atomic_fetch_add(&sh->merges, 1);
 	atomic_fetch_add(&sh->merge_us_sum, us);
 	atomic_store(&sh->merge_us_last, us);

@@ -128,7 +128,21 @@ sum_bytes(uint64_t h, const void *data, size_t n)
 	const uint8_t *p = data;
 	uint64_t word;
 
+	uint64_t lane[4];
+	int i;
+
 	h = sum_add(h, n);
+	if (n >= 64) { /* four at once, since each step waits for the last */
+		for (i = 0; i < 4; i++)
+			lane[i] = sum_add(h, (uint64_t)i);
+		for (; n >= 32; n -= 32)
+			for (i = 0; i < 4; i++, p += 8) {
+				memcpy(&word, p, 8);
+				lane[i] = sum_add(lane[i], le64toh(word));
+			}
+		for (i = 0; i < 4; i++)
+			h = sum_add(h, lane[i]);
+	}
 	for (; n >= 8; n -= 8, p += 8) {
 		memcpy(&word, p, 8);
 		h = sum_add(h, le64toh(word));

@@ -19,7 +19,7 @@
 
 const struct storage_limits storage_limits_default = {
 	.group_entries = 32768,
-	.merge_pointers = 1 << 20,
+	.merge_pointers = 512 * 1024,
 	.merge_memory = 32 << 20,
 	.merge_bytes = 128 << 20,
 	.merge_rows = 4096,

@@ -445,7 +445,8 @@ apply_next(struct writer *w)
 {
 	struct shared *sh = w->sh;
 	struct mono start = mono_now();
-	unsigned n = group(w);
+	/* Short of space, a little at a time. */
+	unsigned n = w->failing ? 1 : group(w);
 	uint64_t us;
 	enum err err;
 
