@@ -14,7 +14,7 @@ struct sub {
 	struct session *session;
 	struct sub *next; /* of the session */
 	uint32_t log;
-	uint32_t at; /* in the log's array */
+	uint32_t at;  /* in the log's array */
 	uint64_t pos; /* next position to push */
 	bool behind, fetching;
 };
@@ -166,8 +166,8 @@ delivery_slot(struct notify *n, unsigned worker)
 }
 
 void
-notify_send(struct notify *n, const struct conn_ref *conn,
-    struct frame *frame, uint32_t flags)
+notify_send(struct notify *n, const struct conn_ref *conn, struct frame *frame,
+    uint32_t flags)
 {
 	struct deliver *d;
 
@@ -310,8 +310,7 @@ notify_unsubscribe(struct notify *n, struct session *s, uint32_t log)
 	struct follow *f = follow_find(n, log);
 	struct sub **at, *sub;
 
-	for (at = &s->subs; *at != NULL && (*at)->log != log;
-	     at = &(*at)->next)
+	for (at = &s->subs; *at != NULL && (*at)->log != log; at = &(*at)->next)
 		;
 	if ((sub = *at) == NULL)
 		return;

@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "node/gateway/gateway.h"
 
-#define NOTIFY_FETCH 64
+#define NOTIFY_FETCH     64
 #define SESSION_LOGS_MAX 4096
 
 struct notify;
@@ -32,8 +32,8 @@ struct session {
 	struct conn_ref conn;
 	void *account; /* message's; NULL before authentication */
 	void *device;
-	bool live;      /* the feed has been started */
-	bool suspended; /* the gateway dropped something */
+	bool live;             /* the feed has been started */
+	bool suspended;        /* the gateway dropped something */
 	bool states, presence; /* wants these pushes */
 	bool pumping;
 	char address[46];
@@ -62,12 +62,12 @@ struct notify_source {
 	 * Positions of log after `after', up to NOTIFY_FETCH; the answer comes
 	 * through notify_fed, before this returns or later.
 	 */
-	void (*fetch)(void *arg, struct session *s, uint32_t log,
-	    uint64_t after);
+	void (
+	    *fetch)(void *arg, struct session *s, uint32_t log, uint64_t after);
 };
 
-struct notify *notify_new(struct gateway *g, const struct notify_source *src)
-    MUST_USE;
+struct notify *notify_new(struct gateway *g,
+    const struct notify_source *src) MUST_USE;
 void notify_free(struct notify *n); /* NULL is allowed */
 
 /* The session of a connection: made when there is none; NULL: no memory. */
@@ -85,8 +85,8 @@ void notify_send(struct notify *n, const struct conn_ref *conn,
 
 /* A text to one connection; ignored when there is no memory (the gateway
  * closes connections that get no answer). */
-void notify_text(struct notify *n, const struct conn_ref *conn,
-    struct str text, uint32_t flags);
+void notify_text(struct notify *n, const struct conn_ref *conn, struct str text,
+    uint32_t flags);
 
 /*
  * From position `next' on; head is the log's last position.  ERR_TOO_MANY,

@@ -33,7 +33,7 @@ own_zeros(size_t n)
 #define GROW(v, n, cap)                                                        \
 	do {                                                                   \
 		if ((n) == (cap)) {                                            \
-			(cap) = (cap) == 0 ? 64 : (cap) * 2;                   \
+			(cap) = (cap) == 0 ? 64 : (cap)*2;                     \
 			(v) = own_realloc((v), (cap) * sizeof(*(v)));          \
 		}                                                              \
 	} while (0)
@@ -270,7 +270,7 @@ storage_batch_free(struct storage_batch *b)
 #define GROW_OR(v, n, cap)                                                     \
 	do {                                                                   \
 		if ((n) == (cap)) {                                            \
-			size_t cap_ = (cap) == 0 ? 64 : (cap) * 2;             \
+			size_t cap_ = (cap) == 0 ? 64 : (cap)*2;               \
 			void *p_ = realloc((v), cap_ * sizeof(*(v)));          \
 			if (p_ == NULL)                                        \
 				return ERR_NOMEM;                              \
@@ -283,7 +283,7 @@ enum err
 storage_batch_entry(struct storage_batch *b, struct entry *e)
 {
 	assert(b->nentries == 0 ||
-	    e->index == b->entries[b->nentries - 1]->index + 1);
+	       e->index == b->entries[b->nentries - 1]->index + 1);
 	GROW_OR(b->entries, b->nentries, b->entries_cap);
 	b->entries[b->nentries++] = entry_ref(e);
 	return OK;
@@ -404,12 +404,11 @@ keep_entry(struct storage *s, const struct entry *e)
 	if (e->event == NULL)
 		return;
 	GROW(s->rows, s->nrows, s->rows_cap);
-	s->rows[s->nrows++] = (struct stored){ e->index,
-		event_ref(e->event) };
+	s->rows[s->nrows++] = (struct stored){ e->index, event_ref(e->event) };
 	for (uint32_t i = 0; i < e->nplaces; i++) {
 		GROW(s->pointers, s->npointers, s->pointers_cap);
-		s->pointers[s->npointers++] = (struct pointer){ e->places[i],
-			s->nrows - 1, false };
+		s->pointers[s->npointers++] =
+		    (struct pointer){ e->places[i], s->nrows - 1, false };
 	}
 }
 
@@ -452,8 +451,8 @@ erase(struct storage *s, const struct event_id *id)
 		if (!event_id_eq(&s->rows[i].event->id, id))
 			continue;
 		world_own++;
-		rc = event_decode(&ev, s->rows[i].event->header_bytes,
-		    STR_NONE, STR_NONE);
+		rc = event_decode(&ev, s->rows[i].event->header_bytes, STR_NONE,
+		    STR_NONE);
 		world_own--;
 		assert(rc == OK);
 		event_unref(s->rows[i].event);
@@ -495,8 +494,9 @@ record_compare(const void *a, const void *b)
 	struct stored_record *const *x = a, *const *y = b;
 	int c = memcmp((*x)->key, (*y)->key, sizeof((*x)->key));
 
-	return c != 0 ? c : ((*x)->key_len > (*y)->key_len) -
-	        ((*x)->key_len < (*y)->key_len);
+	return c != 0 ? c
+		      : ((*x)->key_len > (*y)->key_len) -
+			    ((*x)->key_len < (*y)->key_len);
 }
 
 size_t
@@ -507,8 +507,7 @@ storage_record_count(const struct storage *s)
 
 enum err
 storage_each(struct storage *s,
-    enum err (*fn)(void *arg, uint32_t kind, struct str key,
-	struct str value),
+    enum err (*fn)(void *arg, uint32_t kind, struct str key, struct str value),
     void *arg)
 {
 	size_t n = 0, count = HASH_COUNT(s->records);
@@ -590,7 +589,7 @@ pointer_compare(const void *a, const void *b)
 	const struct pointer *const *x = a, *const *y = b;
 
 	return ((*x)->place.seq > (*y)->place.seq) -
-	    ((*x)->place.seq < (*y)->place.seq);
+	       ((*x)->place.seq < (*y)->place.seq);
 }
 
 static void
@@ -613,10 +612,10 @@ answer_read(struct storage *s, struct storage_read *r)
 	world_own++;
 	for (size_t i = 0; i < n; i++) {
 		const struct pointer *p = v[from + i];
-		enum err rc = entry_stored(&r->entries[i],
-		    s->rows[p->row].index,
-		    r->type == STORAGE_TIME ? NULL : s->rows[p->row].event,
-		    &p->place);
+		enum err rc =
+		    entry_stored(&r->entries[i], s->rows[p->row].index,
+			r->type == STORAGE_TIME ? NULL : s->rows[p->row].event,
+			&p->place);
 
 		assert(rc == OK);
 	}
@@ -743,10 +742,10 @@ pool_run_one(struct password_pool *pool)
 		return false;
 	pool->n--;
 	job->rc = OK;
-	if (job->check && (strncmp(job->stored, "fake:", 5) != 0 ||
-	        strlen(job->stored) != 5 + job->password_len ||
-	        memcmp(job->stored + 5, job->password, job->password_len) !=
-	            0))
+	if (job->check &&
+	    (strncmp(job->stored, "fake:", 5) != 0 ||
+		strlen(job->stored) != 5 + job->password_len ||
+		memcmp(job->stored + 5, job->password, job->password_len) != 0))
 		job->rc = ERR_CREDENTIALS;
 	if (job->rc == OK && job->make) {
 		assert(job->fresh_len < sizeof(job->hash) - 6);

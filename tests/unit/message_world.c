@@ -99,7 +99,7 @@ is_own(struct conn *c, json_t *o, const char *kind)
 	size_t n = strlen(c->name);
 
 	return strcmp(text_of(o, "kind"), kind) == 0 &&
-	    strncmp(from, c->name, n) == 0 && from[n] == '@';
+	       strncmp(from, c->name, n) == 0 && from[n] == '@';
 }
 
 /* Positions of a log come without holes, or with a gap that says so. */
@@ -128,8 +128,7 @@ take_gap(struct conn *c, json_t *o)
 	json_t *have = json_object_get(c->have, text_of(o, "log"));
 	int64_t from = number_of(o, "from"), to = number_of(o, "to");
 
-	if (to < from ||
-	    (have != NULL && from > json_integer_value(have) + 1))
+	if (to < from || (have != NULL && from > json_integer_value(have) + 1))
 		conn_error(c, "a wrong gap", o);
 	if (have == NULL || to > json_integer_value(have))
 		json_object_set_new(c->have, text_of(o, "log"),
@@ -331,10 +330,10 @@ static bool
 busy(const struct world *w)
 {
 	return (!w->hold_commits && w->queue->nflying > 0 &&
-	        !w->queue->unavailable) ||
-	    (!w->hold_batches && w->storage->nbatches > 0) ||
-	    (!w->hold_reads && w->storage->nreads > 0) ||
-	    (!w->hold_passwords && w->pool.n > 0);
+		   !w->queue->unavailable) ||
+	       (!w->hold_batches && w->storage->nbatches > 0) ||
+	       (!w->hold_reads && w->storage->nreads > 0) ||
+	       (!w->hold_passwords && w->pool.n > 0);
 }
 
 void
@@ -479,8 +478,8 @@ world_new(const struct message_config *cfg)
 	assert_int_equal(crypto_start(), OK);
 	shorthash_start();
 	logger_open("test", LOGGER_STDERR);
-	logger_set_level(getenv("KITH_TEST_LOG") != NULL ? LOG_L_DEBUG :
-	                                                   LOG_L_ALERT);
+	logger_set_level(
+	    getenv("KITH_TEST_LOG") != NULL ? LOG_L_DEBUG : LOG_L_ALERT);
 	w->cfg = cfg != NULL ? *cfg : world_config();
 	w->cache_budget = 64 << 20;
 	w->cache_per_log = 1024;
@@ -676,7 +675,8 @@ load(struct world *w)
 
 		if (j->index > applied)
 			assert_int_equal(message_replay(w->m, j->index,
-			        (struct str){ j->p, j->n }), OK);
+					     (struct str){ j->p, j->n }),
+			    OK);
 	}
 }
 
@@ -731,7 +731,7 @@ world_connect(struct world *w, const char *name)
 		struct conn *o = w->conns;
 
 		while (o != NULL && (!o->open || o->ref.slot != slot ||
-		        o->ref.worker != c->ref.worker))
+					o->ref.worker != c->ref.worker))
 			o = o->next;
 		if (o == NULL) {
 			c->ref.slot = slot;
@@ -953,8 +953,8 @@ control_refused(struct world *w, const char *code, const char *op,
 char *
 account_token(struct world *w, const char *name)
 {
-	json_t *o = control(w, "account-add", "'account':'%s','name':'pc'",
-	    name);
+	json_t *o =
+	    control(w, "account-add", "'account':'%s','name':'pc'", name);
 
 	return strdup(text_of(o, "token"));
 }
@@ -962,8 +962,8 @@ account_token(struct world *w, const char *name)
 char *
 device_token(struct world *w, const char *name)
 {
-	json_t *o = control(w, "account-token",
-	    "'account':'%s','name':'phone'", name);
+	json_t *o =
+	    control(w, "account-token", "'account':'%s','name':'phone'", name);
 
 	return strdup(text_of(o, "token"));
 }
@@ -1011,9 +1011,9 @@ seq_of(json_t *o)
 {
 	json_t *pos = json_object_get(o, "pos");
 
-	return json_array_size(pos) == 2 ?
-	    json_integer_value(json_array_get(pos, 1)) :
-	    -1;
+	return json_array_size(pos) == 2
+		   ? json_integer_value(json_array_get(pos, 1))
+		   : -1;
 }
 
 static json_t *
@@ -1024,7 +1024,8 @@ nth_event(struct conn *c, const char *log, const char *kind, size_t n,
 	json_t *o;
 
 	*count = 0;
-	json_array_foreach(c->events, i, o) {
+	json_array_foreach(c->events, i, o)
+	{
 		if ((*log != '\0' && strcmp(text_of(o, "log"), log) != 0) ||
 		    (*kind != '\0' && strcmp(text_of(o, "kind"), kind) != 0))
 			continue;
@@ -1050,8 +1051,8 @@ event(struct conn *c, const char *log, const char *kind, size_t n)
 	json_t *o = nth_event(c, log, kind, n, &count);
 
 	if (o == NULL)
-		fail_msg("%s: no event %s/%s %zu, only %zu", c->name, log,
-		    kind, n, count);
+		fail_msg("%s: no event %s/%s %zu, only %zu", c->name, log, kind,
+		    n, count);
 	return o;
 }
 
@@ -1061,9 +1062,8 @@ push(struct conn *c, const char *kind, size_t n)
 	size_t i;
 	json_t *o;
 
-	json_array_foreach(c->pushes, i, o)
-		if (strcmp(text_of(o, "push"), kind) == 0 && n-- == 0)
-			return o;
+	json_array_foreach(c->pushes, i,
+	    o) if (strcmp(text_of(o, "push"), kind) == 0 && n-- == 0) return o;
 	return NULL;
 }
 

@@ -90,7 +90,7 @@ struct storage {
 	uint64_t reads_taken;
 	bool refuse_batches, refuse_reads; /* ERR_BUSY */
 	bool forgetful;                    /* throws batches away */
-	enum err read_err; /* what reads come back with */
+	enum err read_err;                 /* what reads come back with */
 };
 
 struct storage *storage_fake(void);
@@ -100,8 +100,7 @@ struct channel_item *storage_apply_one(struct storage *s);
 struct channel_item *storage_read_one(struct storage *s);
 /* Each record, kinds ascending. */
 enum err storage_each(struct storage *s,
-    enum err (*fn)(void *arg, uint32_t kind, struct str key,
-	struct str value),
+    enum err (*fn)(void *arg, uint32_t kind, struct str key, struct str value),
     void *arg);
 size_t storage_record_count(const struct storage *s);
 
@@ -223,8 +222,8 @@ bool unanswered(struct conn *c, uint64_t id);
 /* Asks, settles, and expects ok, or the refusal. */
 json_t *done(struct conn *c, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void refused(struct conn *c, const char *code, const char *op,
-    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void refused(struct conn *c, const char *code, const char *op, const char *fmt,
+    ...) __attribute__((format(printf, 4, 5)));
 
 /* On the control socket; settles; expects ok, or the refusal. */
 json_t *control(struct world *w, const char *op, const char *fmt, ...)
@@ -254,8 +253,8 @@ int64_t seq_of(json_t *o); /* of its pos */
 /* ---- what there is ------------------------------------------------------- */
 
 struct world_count {
-	size_t accounts, devices, rooms, members, convs, streams, invites,
-	    bans, tombstones, gates, waiting;
+	size_t accounts, devices, rooms, members, convs, streams, invites, bans,
+	    tombstones, gates, waiting;
 };
 void world_count(struct world *w, struct world_count *out);
 

@@ -44,8 +44,8 @@ an_answer_comes_only_after_the_commit(void **state)
 	w->hold_commits = false;
 	world_settle(w);
 	assert_string_equal(text_of(ok(alice, id), "durable"), "home");
-	assert_string_equal(text_of(event(bob, "bob@example.org", "message",
-	        0), "text"), "hi");
+	assert_string_equal(
+	    text_of(event(bob, "bob@example.org", "message", 0), "text"), "hi");
 	assert_int_equal(events(alice, "alice@example.org", "message"), 1);
 	assert_string_equal(text_of(event(bob, "", "message", 0), "event"),
 	    text_of(ok(alice, id), "event"));
