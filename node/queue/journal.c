@@ -107,7 +107,9 @@ map(struct journal *j, uint64_t number, struct mapped *m)
 	m->n = 0;
 	if ((fd = openat(j->dir_fd, name, O_RDONLY | O_CLOEXEC)) < 0)
 		return err_from_errno(errno);
-	if (fstat(fd, &st) != 0) {
+	/* What a killed process has written may be in the page cache only: it
+	 * must be durable before it is taken for that. */
+	if (fstat(fd, &st) != 0 || fdatasync(fd) != 0) {
 		rc = err_from_errno(errno);
 	} else if (st.st_size > 0) {
 		p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd,
