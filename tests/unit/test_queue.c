@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@
 /* ---- a disk that fails ----------------------------------------------------
  */
 
-static int fail_after = -1; /* calls that still work; -1: all */
-static int fail_errno = EIO;
+static atomic_int fail_after = -1; /* calls that still work; -1: all */
+static atomic_int fail_errno = EIO;
 
 static int
 failing(void)
