@@ -10,7 +10,6 @@
 enum record_kind {
 	RECORD_ACCOUNT = 1, /* [account id] */
 	RECORD_DEVICE = 2,  /* [account id, device BE32] */
-	RECORD_CURSORS = 3, /* [account id, device BE32] */
 	RECORD_ROOM = 4,    /* [room id] */
 	RECORD_MEMBER = 5,  /* [room id, account id] */
 	RECORD_CONV = 6,    /* [conv BE32] */
@@ -18,6 +17,8 @@ enum record_kind {
 	RECORD_INVITE = 8,  /* [token hash] */
 	RECORD_SHARD = 9,   /* [shard, one byte] */
 	RECORD_BAN = 10,    /* [pattern] */
+	/* Last, because it names others: [account id, device BE32] */
+	RECORD_CURSORS = 11,
 };
 
 enum account_state { ACCOUNT_ACTIVE, ACCOUNT_DISABLED, ACCOUNT_DEACTIVATED };

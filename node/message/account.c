@@ -28,11 +28,12 @@ new_account_check(struct message *m, struct new_account *n, struct str text)
 	if (!str_eq(address_realm(&n->address), m->realm))
 		return ERR_REALM;
 	name = address_local(&n->address);
-	n->gate = gate_key(GATE_NAME, name.p, name.n);
-	if (registry_account_named(&m->reg, name) != NULL)
-		return ERR_EXISTS;
 	if ((rc = address_skeleton(skeleton, sizeof(skeleton), name)) != OK)
 		return rc;
+	/* Of all names that look like it. */
+	n->gate = gate_key(GATE_NAME, skeleton, strlen(skeleton));
+	if (registry_account_named(&m->reg, name) != NULL)
+		return ERR_EXISTS;
 	if (registry_account_like(&m->reg, str_of(skeleton)) != NULL)
 		return ERR_LOOKALIKE;
 	if (HASH_CNT(hh_id, m->reg.accounts_id) >= m->reg.limits.accounts ||
@@ -71,7 +72,7 @@ draft_account(struct message *m, struct draft *d, struct new_account *n,
 	uint8_t sealed[SIGN_SECRET_LEN + BOX_OVERHEAD];
 	Kith__AccountRecord rec = KITH__ACCOUNT_RECORD__INIT;
 	struct account_record wrap;
-	char hash[PASSWORD_HASH_MAX] = "", display[257];
+	char hash[PASSWORD_HASH_MAX] = "", display[DISPLAY_MAX + 1];
 	enum err rc;
 
 	if ((rc = account_keys(m, n, sealed)) != OK)
@@ -91,10 +92,10 @@ draft_account(struct message *m, struct draft *d, struct new_account *n,
 	rec.next_device = 1;
 	rec.has_operator_ = rec.operator_ = n->operator;
 	rec.has_local = true;
-	rec.local = registry_take_local(&m->reg);
+	rec.local = draft_local(d);
 	if (n->display.n > 0) {
-		memcpy(display, n->display.p, n->display.n);
-		display[n->display.n] = '\0';
+		if ((rc = display_enforce(display, n->display)) != OK)
+			return rc;
 		rec.display = display;
 	}
 	wrap.rec = rec;
@@ -199,7 +200,7 @@ op_profile(struct message *m, struct call *c)
 {
 	struct account_record rec;
 	struct account *a = c->account;
-	char display[257];
+	char display[DISPLAY_MAX + 1];
 	struct draft d;
 	bool parked;
 	enum err rc;
@@ -213,17 +214,15 @@ op_profile(struct message *m, struct call *c)
 	}
 	if (a != c->account)
 		return ERR_FORBIDDEN;
-	if (!display_valid(c->a->display))
-		return ERR_INVALID;
+	if ((rc = display_enforce(display, c->a->display)) != OK)
+		return rc;
 	rc = gate_pass(m, c, account_gate(a), &parked);
 	if (rc != OK || parked)
 		return rc;
 	account_record(a, &rec);
-	memcpy(display, c->a->display.p, c->a->display.n);
-	display[c->a->display.n] = '\0';
 	rec.rec.display = display;
 	draft_init(m, &d);
-	d.body.display = c->a->display;
+	d.body.display = str_of(display);
 	rc = account_change(m, c, EVENT_PROFILE, &rec, &d);
 	draft_fini(&d);
 	return rc;
@@ -238,7 +237,7 @@ op_deactivate(struct message *m, struct call *c)
 	bool parked;
 	enum err rc;
 
-	if (!c->r->hashed)
+	if (!password_checked(c, c->account))
 		return password_wait(m, c, true, c->account->password,
 		    c->a->password, STR_NONE);
 	if (!c->r->password_ok)
@@ -262,7 +261,7 @@ enum err
 op_block(struct message *m, struct call *c)
 {
 	bool block = c->rq->rq.op == OP_BLOCK;
-	char subject[ADDRESS_MAX + 1];
+	char subject[ADDRESS_ROOM_FOR];
 	struct account_record rec;
 	struct account *a;
 	struct draft d;
@@ -303,7 +302,7 @@ op_block(struct message *m, struct call *c)
 enum err
 op_blocks(struct message *m, struct call *c)
 {
-	char text[ADDRESS_MAX + 1];
+	char text[ADDRESS_ROOM_FOR];
 	struct account *a;
 	struct bytes b;
 

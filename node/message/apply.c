@@ -22,6 +22,7 @@ apply_read_up_to(struct message *m, struct conv *c, const struct event *ev,
 		if (id_eq(&ev->h.author, &c->owner->id)) {
 			c->read_incoming = c->incoming;
 			c->read_seq = p->seq;
+			marker_answered(m, c);
 		} else {
 			c->incoming++;
 		}
@@ -85,6 +86,7 @@ apply_read(struct message *m, const struct event *ev)
 		c->read_seq = ev->body.seq;
 		c->read_incoming = ev->body.ord;
 		registry_touch(&m->reg, &c->dirty);
+		marker_read(m, c, ev->body.seq);
 	}
 }
 
@@ -114,8 +116,8 @@ apply_stream(struct message *m, const struct entry *e)
 	return OK;
 }
 
-enum err
-apply_entry(struct message *m, const struct entry *e)
+static enum err
+apply_puts(struct message *m, const struct entry *e)
 {
 	enum err rc;
 
@@ -129,7 +131,15 @@ apply_entry(struct message *m, const struct entry *e)
 			    err_code(rc));
 			return rc;
 		}
+		if (e->puts[i].kind == RECORD_CURSORS)
+			marker_stored(m, e->puts[i].key);
 	}
+	return OK;
+}
+
+static void
+apply_shards(struct message *m, const struct entry *e)
+{
 	for (uint32_t i = 0; i < e->nshards; i++) {
 		struct shard_state *s = &m->reg.shards[e->shards[i].shard];
 
@@ -141,6 +151,19 @@ apply_entry(struct message *m, const struct entry *e)
 		}
 		registry_touch(&m->reg, &s->dirty);
 	}
+}
+
+/* ERR_CORRUPT: none that we have made; ERR_NOMEM. */
+enum err
+apply_entry(struct message *m, const struct entry *e)
+{
+	enum err rc;
+
+	if (e->event != NULL && e->nplaces == 0)
+		return ERR_CORRUPT;
+	if ((rc = apply_puts(m, e)) != OK)
+		return rc;
+	apply_shards(m, e);
 	if (e->event == NULL)
 		return OK;
 	for (uint32_t i = 0; i < e->nplaces; i++) {
@@ -152,8 +175,11 @@ apply_entry(struct message *m, const struct entry *e)
 	}
 	if (e->event->h.kind == EVENT_READ)
 		apply_read(m, e->event);
+	if (e->event->h.kind == EVENT_MESSAGE ||
+	    e->event->h.kind == EVENT_EDIT || e->event->h.kind == EVENT_REACT)
+		marker_sent(m, e);
 	if (e->event->h.kind == EVENT_REDACT && e->event->h.has_refers &&
-	    (rc = batch_erase(m, &e->event->h.refers)) != OK)
+	    (rc = batch_erase(m, &e->event->h.refers, e->index)) != OK)
 		return rc;
 	if (e->event->h.stream != 0)
 		return apply_stream(m, e);

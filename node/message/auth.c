@@ -30,6 +30,28 @@ format_welcome(struct message *m, struct bytes *b, const struct device *d)
 	json_bool(b, "degraded", m->degraded);
 }
 
+/* Nobody has seen the token of d: it is of no use. */
+static void
+token_lost(struct message *m, struct device *d)
+{
+	struct account *a = d->account;
+	struct pending *p;
+	struct draft draft;
+	enum err rc = ERR_NOMEM;
+
+	draft_init(m, &draft);
+	draft_own(m, &draft, a, EVENT_DEVICE);
+	draft.body.device = d->num;
+	draft.body.revoked = true;
+	put_device_gone(&draft.puts, d);
+	if ((p = pending_new(NULL, NULL)) != NULL)
+		rc = submit_own(m, &draft, p, a);
+	draft_fini(&draft);
+	if (rc != OK)
+		log_info("message", "unused device stays account=%s device=%u",
+		    a->name, d->num);
+}
+
 static void
 done_login(struct message *m, struct pending *p, enum err err)
 {
@@ -37,14 +59,20 @@ done_login(struct message *m, struct pending *p, enum err err)
 	struct device *d;
 	struct bytes b;
 
+	if (s != NULL)
+		s->entering = false;
 	if (err != OK) {
 		answer_error(m, &p->conn, p->id, err, NULL);
 		return;
 	}
 	d = registry_device(
 	    registry_account(&m->reg, &p->entry->event->h.target), p->device);
-	if (s == NULL || d == NULL)
-		return; /* gone: the token is known to nobody */
+	if (d == NULL)
+		return;
+	if (s == NULL || s->closing || s->account != NULL) {
+		token_lost(m, d);
+		return;
+	}
 	session_login(m, s, d);
 	bytes_init(&b, 2048);
 	answer_begin(&b, p->id);
@@ -161,6 +189,7 @@ login_submit(struct message *m, struct call *c, struct account *a,
 	draft_device(m, &d, p, &a->id, a->next_device, c->a->name);
 	rc = submit_own(m, &d, p, a);
 	draft_fini(&d);
+	c->s->entering = rc == OK;
 	return rc;
 }
 
@@ -177,7 +206,7 @@ op_login(struct message *m, struct call *c)
 	if (c->a->name.n == 0 || !name_valid(c->a->name))
 		return ERR_INVALID;
 	/* An unknown account costs and says the same as a wrong password. */
-	if (!c->r->hashed)
+	if (!password_checked(c, a))
 		return password_wait(m, c, true, a != NULL ? a->password : NULL,
 		    c->a->password, STR_NONE);
 	if (!c->r->password_ok || a == NULL)
@@ -299,6 +328,7 @@ register_submit(struct message *m, struct call *c, struct new_account *n,
 	else
 		pending_drop(m, p);
 	draft_fini(&d);
+	c->s->entering = rc == OK;
 	if (rc == OK && invite == NULL)
 		m->registrations++;
 	return rc;
@@ -338,15 +368,6 @@ op_register(struct message *m, struct call *c)
 
 /* ---- leaving ------------------------------------------------------------- */
 
-static void
-done_logout(struct message *m, struct pending *p, enum err err)
-{
-	if (err != OK)
-		answer_error(m, &p->conn, p->id, err, NULL);
-	else
-		answer_ok(m, &p->conn, p->id, DELIVER_CLOSE);
-}
-
 enum err
 op_logout(struct message *m, struct call *c)
 {
@@ -358,7 +379,7 @@ op_logout(struct message *m, struct call *c)
 	rc = gate_pass(m, c, account_gate(c->account), &parked);
 	if (rc != OK || parked)
 		return rc;
-	if ((p = pending_new(c, done_logout)) == NULL)
+	if ((p = pending_new(c, done_ok)) == NULL)
 		return ERR_NOMEM;
 	draft_init(m, &d);
 	draft_own(m, &d, c->account, EVENT_DEVICE);
@@ -384,7 +405,7 @@ op_passwd(struct message *m, struct call *c)
 
 	if (c->a->new.n < m->cfg.password_min)
 		return ERR_INVALID;
-	if (!c->r->hashed)
+	if (!password_checked(c, c->account))
 		return password_wait(m, c, true, c->account->password,
 		    c->a->password, c->a->new);
 	if (!c->r->password_ok || c->r->hash == NULL)
@@ -420,7 +441,7 @@ op_recovery(struct message *m, struct call *c)
 		return ERR_INVALID;
 	if (c->account->has_recovery)
 		return ERR_EXISTS;
-	if (!c->r->hashed)
+	if (!password_checked(c, c->account))
 		return password_wait(m, c, true, c->account->password,
 		    c->a->password, STR_NONE);
 	if (!c->r->password_ok)

@@ -38,19 +38,6 @@ batch_add(struct message *m, struct entry *e)
 	return OK;
 }
 
-enum err
-batch_erase(struct message *m, const struct event_id *id)
-{
-	struct event_id *v =
-	    grown(m->erasures, m->nerasures, &m->erasures_cap, sizeof(*v));
-
-	if (v == NULL)
-		return ERR_NOMEM;
-	m->erasures = v;
-	m->erasures[m->nerasures++] = *id;
-	return OK;
-}
-
 /* Nothing leaves the lists of the registry before the batch is whole. */
 static enum err
 batch_records(struct message *m, struct storage_batch *b)
@@ -95,8 +82,8 @@ batch_make(struct message *m, struct storage_batch **out)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < m->ncommitted && rc == OK; i++)
 		rc = storage_batch_entry(b, m->committed[i]);
-	for (size_t i = 0; i < m->nerasures && rc == OK; i++)
-		rc = storage_batch_erase(b, &m->erasures[i]);
+	if (rc == OK)
+		rc = erasures_batch(m, b);
 	if (rc == OK && m->expire.conv != 0)
 		rc = storage_batch_expire(b, m->expire.conv, m->expire.seq);
 	if (rc == OK)
@@ -106,7 +93,7 @@ batch_make(struct message *m, struct storage_batch **out)
 		return rc;
 	}
 	b->applied = m->ncommitted > 0 ? m->committed[m->ncommitted - 1]->index
-				       : m->applied_index;
+				       : m->handed_index;
 	*out = b;
 	return OK;
 }
@@ -129,10 +116,11 @@ batch_hand_over(struct message *m)
 		return;
 	}
 	registry_clean(&m->reg);
-	for (size_t i = 0; i < m->ncommitted; i++)
+	for (size_t i = 0; i < m->ncommitted; i++) {
+		m->handed_index = m->committed[i]->index;
 		entry_unref(m->committed[i]);
+	}
 	m->ncommitted = 0;
-	m->nerasures = 0;
 	m->expire.conv = 0;
 }
 
@@ -162,6 +150,7 @@ message_batches_done(struct message *m, struct channel_item *items)
 		items = items->next;
 		if (b->err == OK && b->applied > m->applied_index) {
 			m->applied_index = b->applied;
+			erasures_applied(m);
 			cache_applied(m->parts.cache, b->applied);
 			queue_trim(m->parts.queue, b->applied);
 		}

@@ -16,14 +16,17 @@
 #define DIRECT_MS   2000
 
 struct direct {
-	struct direct *next;
+	UT_hash_handle hh; /* by event; in the order of deadline */
+	struct event_id event;
 	struct conn_ref conn; /* the sender's */
 	uint64_t id;
-	struct event_id event;
 	struct mono deadline;
-	uint32_t took;
+	uint32_t took; /* devices, not connections */
 	uint32_t nwaiting;
-	struct conn_ref waiting[REGISTRY_DEVICES_MAX];
+	struct direct_wait {
+		struct conn_ref conn;
+		uint32_t device;
+	} waiting[REGISTRY_DEVICES_MAX];
 };
 
 static struct frame *
@@ -43,6 +46,12 @@ direct_frame(struct message *m, const struct account *from,
 	return f;
 }
 
+static bool
+same_conn(const struct conn_ref *a, const struct conn_ref *b)
+{
+	return a->worker == b->worker && a->slot == b->slot && a->gen == b->gen;
+}
+
 struct direct_args {
 	struct direct *direct;
 	struct frame *frame;
@@ -53,12 +62,16 @@ direct_push(struct message *m, struct session *s, void *arg)
 {
 	struct direct_args *a = arg;
 	struct direct *d = a->direct;
+	const struct device *dev = s->device;
 
-	if (!s->live || d->nwaiting == REGISTRY_DEVICES_MAX)
+	/* A note to oneself is for one's other devices. */
+	if (!s->live || d->nwaiting == REGISTRY_DEVICES_MAX ||
+	    same_conn(&s->conn, &d->conn))
 		return;
-	d->waiting[d->nwaiting++] = s->conn;
 	frame_ref_many(a->frame, 1);
-	notify_send(m->parts.notify, &s->conn, a->frame, 0);
+	if (notify_send(m->parts.notify, &s->conn, a->frame, 0))
+		d->waiting[d->nwaiting++] =
+		    (struct direct_wait){ s->conn, dev->num };
 }
 
 static void
@@ -79,14 +92,30 @@ direct_answer(struct message *m, struct direct *d)
 	bytes_fini(&b);
 }
 
-static unsigned
-directs_count(const struct message *m)
+static void
+direct_drop(struct message *m, struct direct *d)
 {
-	unsigned n = 0;
+	HASH_DELETE(hh, m->directs, d);
+	free(d);
+}
 
-	for (const struct direct *d = m->directs; d != NULL; d = d->next)
-		n++;
-	return n;
+static struct direct *
+direct_new(struct message *m, const struct conn_ref *conn, uint64_t id,
+    const struct event *ev)
+{
+	struct direct *d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		return NULL;
+	d->event = ev->id;
+	d->conn = *conn;
+	d->id = id;
+	d->deadline = mono_add_ms(m->now, DIRECT_MS);
+	HASH_ADD(hh, m->directs, event, sizeof(d->event), d);
+	if (!table_failed(d, hh))
+		return d;
+	free(d);
+	return NULL;
 }
 
 enum err
@@ -98,103 +127,97 @@ direct_send(struct message *m, const struct conn_ref *conn, uint64_t id,
 	struct direct_args a;
 
 	if (from == NULL || peer == NULL || ev->h.kind != EVENT_MESSAGE ||
-	    peer->sessions == NULL || directs_count(m) >= DIRECTS_MAX)
+	    peer->sessions == NULL || HASH_COUNT(m->directs) >= DIRECTS_MAX)
 		return ERR_QUEUE_UNAVAILABLE;
-	a.direct = calloc(1, sizeof(*a.direct));
-	a.frame = direct_frame(m, from, peer, ev);
-	if (a.direct == NULL || a.frame == NULL) {
-		free(a.direct);
-		if (a.frame != NULL)
-			frame_unref(a.frame);
+	if ((a.frame = direct_frame(m, from, peer, ev)) == NULL)
+		return ERR_NOMEM;
+	if ((a.direct = direct_new(m, conn, id, ev)) == NULL) {
+		frame_unref(a.frame);
 		return ERR_NOMEM;
 	}
-	a.direct->conn = *conn;
-	a.direct->id = id;
-	a.direct->event = ev->id;
-	a.direct->deadline = mono_add_ms(m->now, DIRECT_MS);
 	sessions_of(m, peer, 0, direct_push, &a);
 	frame_unref(a.frame);
-	if (a.direct->nwaiting == 0) {
-		free(a.direct);
-		return ERR_QUEUE_UNAVAILABLE;
+	if (a.direct->nwaiting > 0)
+		return OK;
+	direct_drop(m, a.direct);
+	return ERR_QUEUE_UNAVAILABLE;
+}
+
+/* Is conn one of those waited for?  It is no more, nor are, when it has taken
+ * the message, the other connections of its device. */
+static bool
+direct_strike(struct direct *d, const struct conn_ref *conn, bool taken)
+{
+	uint32_t n = 0, device = 0;
+	bool found = false;
+
+	for (uint32_t i = 0; i < d->nwaiting && !found; i++) {
+		found = same_conn(&d->waiting[i].conn, conn);
+		device = d->waiting[i].device;
 	}
-	a.direct->next = m->directs;
-	m->directs = a.direct;
-	return OK;
-}
-
-static bool
-same_conn(const struct conn_ref *a, const struct conn_ref *b)
-{
-	return a->worker == b->worker && a->slot == b->slot && a->gen == b->gen;
-}
-
-/* Is conn one of those waited for?  It is no more. */
-static bool
-direct_strike(struct direct *d, const struct conn_ref *conn)
-{
+	if (!found)
+		return false;
 	for (uint32_t i = 0; i < d->nwaiting; i++)
-		if (same_conn(&d->waiting[i], conn)) {
-			d->waiting[i] = d->waiting[--d->nwaiting];
-			return true;
-		}
-	return false;
+		if (!same_conn(&d->waiting[i].conn, conn) &&
+		    !(taken && d->waiting[i].device == device))
+			d->waiting[n++] = d->waiting[i];
+	d->nwaiting = n;
+	return true;
 }
 
 static void
-directs_finish(struct message *m)
+direct_finish(struct message *m, struct direct *d)
 {
-	struct direct **at = &m->directs, *d;
-
-	while ((d = *at) != NULL) {
-		if (d->nwaiting > 0 && mono_before(m->now, d->deadline)) {
-			at = &d->next;
-			continue;
-		}
-		*at = d->next;
-		direct_answer(m, d);
-		free(d);
-	}
+	direct_answer(m, d);
+	direct_drop(m, d);
 }
 
 enum err
 op_direct(struct message *m, struct call *c)
 {
 	struct event_id id;
+	struct direct *d;
 	enum err rc;
 
 	if ((rc = event_id_parse(&id, c->a->event)) != OK)
 		return rc;
-	for (struct direct *d = m->directs; d != NULL; d = d->next)
-		if (event_id_eq(&d->event, &id) &&
-		    direct_strike(d, &c->rq->conn)) {
-			d->took++;
-			directs_finish(m);
-			return OK;
-		}
-	return ERR_NOTFOUND;
+	HASH_FIND(hh, m->directs, &id, sizeof(id), d);
+	if (d == NULL || !direct_strike(d, &c->rq->conn, true))
+		return ERR_NOTFOUND;
+	d->took++;
+	if (d->nwaiting == 0)
+		direct_finish(m, d);
+	return OK;
 }
 
 void
 direct_tick(struct message *m)
 {
-	directs_finish(m);
+	struct direct *d, *next;
+
+	HASH_ITER(hh, m->directs, d, next)
+	{
+		if (mono_before(m->now, d->deadline))
+			return;
+		direct_finish(m, d);
+	}
 }
 
 void
 direct_session_gone(struct message *m, const struct session *s)
 {
-	for (struct direct *d = m->directs; d != NULL; d = d->next)
-		(void)direct_strike(d, &s->conn);
+	struct direct *d, *next;
+
+	HASH_ITER(hh, m->directs, d, next)
+	if (direct_strike(d, &s->conn, false) && d->nwaiting == 0)
+		direct_finish(m, d);
 }
 
 void
 direct_free_all(struct message *m)
 {
-	struct direct *d;
+	struct direct *d, *next;
 
-	while ((d = m->directs) != NULL) {
-		m->directs = d->next;
-		free(d);
-	}
+	HASH_ITER(hh, m->directs, d, next)
+	direct_drop(m, d);
 }

@@ -106,41 +106,65 @@ budget_take(struct message *m, struct account *a)
 	return true;
 }
 
+/* Answered again only from the beginning on. */
+static bool
+is_first_run(const struct resumed *r)
+{
+	return !r->looked_up && !r->hashed && !r->waited;
+}
+
 static enum err
 call_check(struct message *m, struct call *c, const struct op_info *info)
 {
 	if ((info->flags & OP_CONTROL) != 0)
 		return OK;
-	if (c->account == NULL)
-		return (info->flags & OP_OPEN) != 0 ? OK : ERR_UNAUTHENTICATED;
+	if (c->account == NULL) {
+		if ((info->flags & OP_OPEN) == 0)
+			return ERR_UNAUTHENTICATED;
+		return c->s->entering ? ERR_BUSY : OK;
+	}
 	if ((info->flags & OP_OPEN) != 0)
 		return ERR_INVALID; /* logged in already */
-	if ((info->flags & OP_SILENT) == 0 && !c->r->looked_up &&
-	    !c->r->hashed && !budget_take(m, c->account))
+	if ((info->flags & OP_SILENT) == 0 && is_first_run(c->r) &&
+	    !budget_take(m, c->account))
 		return ERR_RATE;
 	return OK;
+}
+
+/* False: the connection is gone, or ends, or there is no memory for it. */
+static bool
+call_session(struct message *m, struct call *c)
+{
+	const struct conn_ref *conn = &c->rq->conn;
+
+	if (conn->worker == CONN_CONTROL)
+		return true;
+	/* What has waited must not bring back a connection that went. */
+	if (is_first_run(c->r)) {
+		c->s = notify_session(m->parts.notify, c->rq);
+		if (c->s == NULL)
+			answer_error(m, conn, c->rq->rq.id, ERR_NOMEM, NULL);
+	} else {
+		c->s = notify_find(m->parts.notify, conn);
+	}
+	if (c->s == NULL || c->s->closing)
+		return false;
+	c->account = c->s->account;
+	c->device = c->s->device;
+	return true;
 }
 
 void
 call_run(struct message *m, struct request *rq, const struct resumed *resumed)
 {
-	static const struct resumed fresh;
 	const struct op_info *info = op_info(rq->rq.op);
-	struct call c = { .rq = rq,
-		.a = &rq->rq.args,
-		.r = resumed != NULL ? resumed : &fresh };
+	struct call c = { .rq = rq, .a = &rq->rq.args, .r = resumed };
 	enum err rc;
 
 	assert(handlers[rq->rq.op] != NULL);
-	if (rq->conn.worker != CONN_CONTROL) {
-		c.s = resumed == NULL ? notify_session(m->parts.notify, rq)
-				      : notify_find(m->parts.notify, &rq->conn);
-		if (c.s == NULL) { /* went away meanwhile, or no memory */
-			request_free(rq);
-			return;
-		}
-		c.account = c.s->account;
-		c.device = c.s->device;
+	if (!call_session(m, &c)) {
+		request_free(rq);
+		return;
 	}
 	rc = m->stopping && (info->flags & OP_WRITE) != 0
 		 ? ERR_CLOSED
@@ -158,12 +182,13 @@ call_run(struct message *m, struct request *rq, const struct resumed *resumed)
 void
 message_request(struct message *m, struct request *rq)
 {
+	static const struct resumed fresh;
 	struct session *s;
 
 	switch (rq->event) {
 	case GATEWAY_REQUEST:
 		m->stats.ops[rq->rq.op]++;
-		call_run(m, rq, NULL);
+		call_run(m, rq, &fresh);
 		return;
 	case GATEWAY_SUSPENDED:
 		notify_suspended(m->parts.notify, rq);

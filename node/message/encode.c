@@ -161,6 +161,12 @@ encode_conv(const struct conv *c, struct bytes *out, char *key, size_t *key_len)
 	rec.has_delivered = rec.has_peer_read = true;
 	rec.delivered = c->delivered;
 	rec.peer_read = c->peer_read;
+	rec.has_last_seq = rec.has_last_peer_seq = c->last_seq != 0;
+	rec.last_seq = c->last_seq;
+	rec.last_peer_seq = c->last_peer_seq;
+	rec.has_wait_seq = rec.has_wait_peer_seq = c->wait_seq != 0;
+	rec.wait_seq = c->wait_seq;
+	rec.wait_peer_seq = c->wait_peer_seq;
 	memcpy(key, &be, sizeof(be));
 	*key_len = sizeof(be);
 	return pack(out, &rec.base);

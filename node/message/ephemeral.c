@@ -217,6 +217,35 @@ op_watch(struct message *m, struct call *c)
 }
 
 void
+ephemeral_blocked(struct message *m, struct account *a)
+{
+	struct watch *w, *next;
+
+	(void)m;
+	for (w = a->watchers; w != NULL; w = next) {
+		const struct account *watcher = w->session->account;
+
+		next = w->account_next;
+		if (watcher != NULL && account_blocks(a, &watcher->id))
+			watch_free(w);
+	}
+}
+
+/* The sessions are gone already. */
+void
+ephemeral_free_all(struct message *m)
+{
+	struct account *a, *next;
+	struct watch *w;
+
+	HASH_ITER(hh_id, m->reg.accounts_id, a, next)
+	while ((w = a->watchers) != NULL) {
+		a->watchers = w->account_next;
+		free(w);
+	}
+}
+
+void
 ephemeral_session_gone(struct message *m, struct session *s)
 {
 	struct account *a = s->account;

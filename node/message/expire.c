@@ -15,21 +15,51 @@
 #define STREAMS_A_TICK  1000
 #define DAY_MS          86400000ull
 
+/*
+ * The hash table is gone round a few buckets at a time, which stays right
+ * whatever comes and goes meanwhile; a table that has grown is only gone
+ * round in another order.
+ */
 static void
 streams_expire(struct message *m)
 {
 	uint64_t horizon = m->cfg.stream_horizon_days * DAY_MS;
-	struct stream *s, *next;
-	unsigned n = 0;
+	struct UT_hash_handle *hh, *next;
+	struct UT_hash_table *t;
 
-	/* Oldest first: uthash keeps the order of insertion. */
-	HASH_ITER(hh, m->reg.streams, s, next)
+	for (unsigned n = 0; n < STREAMS_A_TICK && m->reg.streams != NULL;
+	     n++) {
+		t = m->reg.streams->hh.tbl;
+		m->expire_bucket = (m->expire_bucket + 1) % t->num_buckets;
+		for (hh = t->buckets[m->expire_bucket].hh_head; hh != NULL;
+		     hh = next) {
+			struct stream *s = ELMT_FROM_HH(t, hh);
+
+			next = hh->hh_next;
+			if (s->given != sends_number(&s->sends) ||
+			    !sends_ended(s->last_ms, m->now_ms, horizon))
+				continue;
+			if (registry_stream_remove(&m->reg, s) != OK ||
+			    m->reg.streams == NULL)
+				return;
+		}
+	}
+}
+
+/* A use that is under way may bring one back; it goes again then. */
+static void
+invites_expire(struct message *m)
+{
+	struct invite *i, *next;
+
+	HASH_ITER(hh, m->reg.invites, i, next)
 	{
-		if (n++ >= STREAMS_A_TICK)
-			break;
-		if (s->given == sends_number(&s->sends) &&
-		    m->now_ms > s->last_ms + horizon)
-			registry_stream_remove(&m->reg, s);
+		if (i->expires_ms >= m->now_ms)
+			continue;
+		if (registry_tombstone(&m->reg, RECORD_INVITE,
+			(struct str){ (const char *)i->token_hash, 32 }) != OK)
+			return;
+		registry_invite_remove(&m->reg, i);
 	}
 }
 
@@ -74,21 +104,22 @@ room_expire(struct message *m)
 	}
 	r->convs[0] = room->conv->num;
 	r->nconvs = 1;
-	if (read_for_expiry(m, r) != OK)
+	if (read_for_expiry(m, r, room->retention_days) != OK)
 		log_debug("message", "retention put off room=%u",
 		    room->log.local);
 }
 
 void
-expiry_found(struct message *m, struct storage_read *r)
+expiry_found(struct message *m, struct storage_read *r, uint32_t days)
 {
 	struct conv *c;
 
 	if (r->err != OK || r->nentries == 0)
 		return;
 	c = registry_conv(&m->reg, r->convs[0]);
-	if (c == NULL || r->entries[0]->places[0].seq == 0)
-		return;
+	if (c == NULL || c->room == NULL || c->room->retention_days != days ||
+	    r->entries[0]->places[0].seq == 0)
+		return; /* or the owner has changed it meanwhile */
 	batch_expire(m, c->num, r->entries[0]->places[0].seq);
 	cache_forget_upto(m->parts.cache, c->log->local,
 	    r->entries[0]->places[0].seq);
@@ -101,5 +132,6 @@ expire_tick(struct message *m)
 		return;
 	m->expire_since = m->now;
 	streams_expire(m);
+	invites_expire(m);
 	room_expire(m);
 }

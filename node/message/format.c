@@ -29,7 +29,7 @@ static void
 format_address(struct message *m, struct bytes *b, const char *key,
     const char *mark, const char *name)
 {
-	char text[ADDRESS_MAX + 1];
+	char text[ADDRESS_ROOM_FOR];
 	size_t n = 0, len = strlen(name);
 
 	if (*mark != '\0')
@@ -193,13 +193,13 @@ format_body(struct bytes *b, const struct event *ev)
 
 /* What an event says, wherever it is placed. */
 static void
-format_content(struct bytes *b, const struct event *ev)
+format_content(struct message *m, struct bytes *b, const struct event *ev)
 {
 	if (ev->h.stream != 0)
 		format_send(b, &ev->h);
 	if (ev->h.has_refers)
 		format_event_id(b, "target", &ev->h.refers);
-	if (ev->erased)
+	if (event_erased(m, ev))
 		json_bool(b, "erased", true);
 	else
 		format_body(b, ev);
@@ -214,7 +214,7 @@ format_unplaced(struct message *m, struct bytes *b, const struct event *ev,
 	json_cstr(b, "kind", event_kind_name(ev->h.kind));
 	format_account(m, b, "from", from);
 	format_account(m, b, "to", to);
-	format_content(b, ev);
+	format_content(m, b, ev);
 }
 
 void
@@ -232,5 +232,5 @@ format_event(struct message *m, struct bytes *b, const struct entry *e,
 	json_cstr(b, "kind", event_kind_name(ev->h.kind));
 	format_id(m, b, "from", &ev->h.author);
 	format_id(m, b, "to", &ev->h.target);
-	format_content(b, ev);
+	format_content(m, b, ev);
 }

@@ -75,6 +75,7 @@ gate_hold(struct message *m, uint64_t key)
 void
 gate_release(struct message *m, struct gate *g)
 {
+	static const struct resumed waited = { .waited = true };
 	struct request *rq, *rest;
 	uint64_t key = g->key;
 
@@ -89,7 +90,7 @@ gate_release(struct message *m, struct gate *g)
 			break;
 		rest = (struct request *)rq->link.next;
 		m->waiting--;
-		call_run(m, rq, NULL);
+		call_run(m, rq, &waited);
 	}
 	if (rest == NULL)
 		return;

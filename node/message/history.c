@@ -85,7 +85,8 @@ format_conv(struct message *m, struct bytes *b, const struct conv *c)
 					   : 0);
 	format_pos(b, c->log->epoch, c->head);
 	json_u64(b, "read", c->read_seq);
-	json_u64(b, "delivered", c->delivered);
+	json_u64(b, "delivered",
+	    c->told > c->delivered ? c->told : c->delivered);
 	json_u64(b, "peer_read", c->peer_read);
 }
 
@@ -115,7 +116,7 @@ collect_lines(const struct account *a, uint64_t after, struct line *lines)
 	size_t n = 0;
 
 	for (const struct conv *c = a->convs; c != NULL; c = c->next)
-		if (c->peer != a && c->num > after)
+		if (c->peer != a && c->durable && c->num > after)
 			lines[n++] =
 			    (struct line){ .conv = c, .order = c->num };
 	for (const struct member *mem = a->memberships; mem != NULL;
@@ -155,7 +156,7 @@ op_conversations(struct message *m, struct call *c)
 		return ERR_NOMEM;
 	n = collect_lines(a, after, lines);
 	qsort(lines, n, sizeof(*lines), line_compare);
-	bytes_init(&b, 1 << 20);
+	bytes_init(&b, 4 << 20);
 	answer_begin(&b, c->rq->rq.id);
 	json_array(&b, "conversations");
 	for (i = 0; i < n && i < limit; i++) {

@@ -6,10 +6,127 @@
  * remembered until a device has confirmed them: the newest, and an older one
  * that is waited for; so the sender's `device' state moves on while messages
  * stream in, and nothing grows.
+ *
+ * All of it follows from journalled entries (messages, cursors, markers), so
+ * it is the same after a restart.  Those whose messages have moved are noted
+ * by the reducer and told after it.  Only that a device has a message is told
+ * when it says so, up to a second before that is journalled.
  */
 #include <stdlib.h>
 
 #include "node/message/handlers.h"
+
+/* ---- what the reducer does ----------------------------------------------- */
+
+static void
+conv_moved(struct message *m, struct conv *c)
+{
+	registry_touch(&m->reg, &c->dirty);
+	if (c->delivered_moved || c->read_moved)
+		return;
+	c->moved_next = m->moved_convs;
+	m->moved_convs = c;
+}
+
+/* The other side of a conversation; NULL: it is a room's, or one's own. */
+static struct conv *
+conv_of_peer(struct message *m, const struct conv *c)
+{
+	if (c->owner == NULL || c->peer == c->owner)
+		return NULL;
+	return registry_conv_between(&m->reg, c->peer, c->owner);
+}
+
+/* Place 0 is the sender's, place 1 the recipient's. */
+void
+marker_sent(struct message *m, const struct entry *e)
+{
+	struct conv *c;
+
+	if (e->nplaces != 2)
+		return;
+	c = registry_conv(&m->reg, e->places[1].conv);
+	if (c->owner == NULL)
+		return;
+	c->last_seq = e->places[1].seq;
+	c->last_peer_seq = e->places[0].seq;
+	if (c->wait_seq != 0)
+		return;
+	c->wait_seq = c->last_seq;
+	c->wait_peer_seq = c->last_peer_seq;
+	conv_wait(c);
+}
+
+/* How far the peer's messages in c have come when all of the mailbox up to seq
+ * is stored; 0: none of those waited for has. */
+static uint64_t
+conv_came(const struct conv *c, uint64_t seq)
+{
+	if (c->wait_seq > seq)
+		return 0;
+	return c->last_seq <= seq ? c->last_peer_seq : c->wait_peer_seq;
+}
+
+/* True: nothing of c waits any more. */
+static bool
+conv_delivered(struct message *m, struct conv *c, uint64_t seq)
+{
+	struct conv *theirs = conv_of_peer(m, c);
+	uint64_t came = conv_came(c, seq);
+
+	if (came == 0)
+		return false;
+	c->wait_seq = c->last_seq <= seq ? 0 : c->last_seq;
+	c->wait_peer_seq = c->last_seq <= seq ? 0 : c->last_peer_seq;
+	registry_touch(&m->reg, &c->dirty);
+	if (theirs != NULL && theirs->delivered < came) {
+		theirs->delivered = came;
+		conv_moved(m, theirs);
+		theirs->delivered_moved = true;
+	}
+	return c->wait_seq == 0;
+}
+
+void
+marker_stored(struct message *m, struct str key)
+{
+	struct device *d = record_device(&m->reg, key);
+	struct conv **at, *c;
+
+	if (d == NULL)
+		return;
+	at = &d->account->conv_waiting;
+	while ((c = *at) != NULL) {
+		if (!conv_delivered(m, c, d->stored_seq)) {
+			at = &c->wait_next;
+			continue;
+		}
+		*at = c->wait_next;
+		c->waiting = false;
+	}
+}
+
+void
+marker_answered(struct message *m, struct conv *c)
+{
+	struct conv *theirs = conv_of_peer(m, c);
+
+	if (theirs == NULL || theirs->peer_read >= c->last_peer_seq)
+		return;
+	theirs->peer_read = c->last_peer_seq;
+	conv_moved(m, theirs);
+	theirs->read_moved = true;
+}
+
+/* Only the newest one's position on the peer's side is known. */
+void
+marker_read(struct message *m, struct conv *c, uint64_t seq)
+{
+	if (seq >= c->last_seq)
+		marker_answered(m, c);
+}
+
+/* ---- what follows from it ------------------------------------------------ */
 
 struct state_args {
 	const struct account *with;
@@ -36,64 +153,48 @@ push_state(struct message *m, struct session *s, void *arg)
 	bytes_fini(&b);
 }
 
-/* Place 0 is the sender's, place 1 the recipient's. */
+static void
+tell_delivered(struct message *m, struct conv *c, uint64_t seq)
+{
+	struct state_args st = { c->peer, seq, "device" };
+
+	if (c->told >= seq)
+		return;
+	c->told = seq;
+	sessions_of(m, c->owner, 0, push_state, &st);
+}
+
 void
-marker_sent(struct message *m, const struct entry *e)
+markers_tell(struct message *m)
 {
 	struct conv *c;
 
-	if (e->nplaces != 2)
-		return;
-	c = registry_conv(&m->reg, e->places[1].conv);
-	if (c->owner == NULL)
-		return;
-	c->last_seq = e->places[1].seq;
-	c->last_peer_seq = e->places[0].seq;
-	if (c->wait_seq != 0)
-		return;
-	c->wait_seq = c->last_seq;
-	c->wait_peer_seq = c->last_peer_seq;
-	if (!c->waiting) {
-		c->waiting = true;
-		c->wait_next = c->owner->conv_waiting;
-		c->owner->conv_waiting = c;
+	while ((c = m->moved_convs) != NULL) {
+		struct state_args st = { c->peer, c->peer_read, "read" };
+
+		m->moved_convs = c->moved_next;
+		if (c->delivered_moved)
+			tell_delivered(m, c, c->delivered);
+		if (c->read_moved)
+			sessions_of(m, c->owner, 0, push_state, &st);
+		c->delivered_moved = c->read_moved = false;
 	}
 }
 
-/* True: nothing of c waits any more. */
-static bool
-conv_delivered(struct message *m, struct conv *c, uint64_t seq)
-{
-	struct conv *theirs;
-	struct state_args st = { .with = c->owner, .state = "device" };
-
-	if (c->wait_seq > seq)
-		return false;
-	st.seq = c->last_seq <= seq ? c->last_peer_seq : c->wait_peer_seq;
-	c->wait_seq = c->last_seq <= seq ? 0 : c->last_seq;
-	c->wait_peer_seq = c->last_peer_seq;
-	theirs = registry_conv_between(&m->reg, c->peer, c->owner);
-	if (theirs != NULL && theirs->delivered < st.seq) {
-		theirs->delivered = st.seq;
-		sessions_of(m, c->peer, 0, push_state, &st);
-	}
-	return c->wait_seq == 0;
-}
-
+/* A device of a has its mailbox up to seq. */
 static void
-mailbox_delivered(struct message *m, struct account *a, uint64_t seq)
+mailbox_came(struct message *m, const struct account *a, uint64_t seq)
 {
-	struct conv **at = &a->conv_waiting, *c;
+	for (struct conv *c = a->conv_waiting; c != NULL; c = c->wait_next) {
+		uint64_t came = conv_came(c, seq);
+		struct conv *theirs = came != 0 ? conv_of_peer(m, c) : NULL;
 
-	while ((c = *at) != NULL) {
-		if (!conv_delivered(m, c, seq)) {
-			at = &c->wait_next;
-			continue;
-		}
-		*at = c->wait_next;
-		c->waiting = false;
+		if (theirs != NULL)
+			tell_delivered(m, theirs, came);
 	}
 }
+
+/* ---- acknowledgements ---------------------------------------------------- */
 
 static enum err
 ack_log(struct message *m, const struct call *c, struct log_state **log)
@@ -136,7 +237,7 @@ op_ack(struct message *m, struct call *c)
 		return ERR_NOMEM;
 	cursor_moved(m, c->device);
 	if (log == &c->account->log)
-		mailbox_delivered(m, c->account, c->a->seq);
+		mailbox_came(m, c->account, c->a->seq);
 	return OK;
 }
 
@@ -231,29 +332,4 @@ op_read(struct message *m, struct call *c)
 	}
 	draft_fini(&d);
 	return rc;
-}
-
-/* The peer's last message up to the marker was read: tell the peer. */
-void
-marker_read(struct message *m, const struct event *ev)
-{
-	struct account *reader = registry_account(&m->reg, &ev->h.author);
-	struct account *peer = registry_account(&m->reg, &ev->h.target);
-	struct state_args st = { .with = reader, .state = "read" };
-	struct conv *mine, *theirs;
-
-	if (reader == NULL || peer == NULL || reader == peer)
-		return;
-	mine = registry_conv_between(&m->reg, reader, peer);
-	theirs = registry_conv_between(&m->reg, peer, reader);
-	/* Only the newest one's position on the peer's side is known. */
-	if (mine == NULL || theirs == NULL || mine->last_peer_seq == 0 ||
-	    ev->body.seq < mine->last_seq)
-		return;
-	st.seq = mine->last_peer_seq;
-	if (theirs->peer_read >= st.seq)
-		return;
-	theirs->peer_read = st.seq;
-	registry_touch(&m->reg, &theirs->dirty);
-	sessions_of(m, peer, 0, push_state, &st);
 }

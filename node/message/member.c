@@ -25,6 +25,8 @@ change_begin(struct message *m, struct call *c, struct change *ch)
 	enum err rc;
 
 	memset(ch, 0, sizeof(*ch));
+	if (!topic_valid(c->a->reason))
+		return ERR_INVALID;
 	if ((rc = find_room(m, c->a->room, &ch->room)) != OK)
 		return rc;
 	if (ch->room->closed)
@@ -45,6 +47,12 @@ static bool
 joined(const struct member *mem)
 {
 	return mem != NULL && mem->state == MEMBER_JOINED;
+}
+
+static bool
+is_in(const struct member *mem)
+{
+	return joined(mem) || (mem != NULL && mem->state == MEMBER_INVITED);
 }
 
 /* A moderator may act on members, an owner on all. */
@@ -83,7 +91,7 @@ change_submit(struct message *m, struct call *c, struct change *ch,
     enum event_kind kind, const Kith__MemberRecord *rec, struct draft *d)
 {
 	struct pending *p;
-	char subject[ADDRESS_MAX + 1];
+	char subject[ADDRESS_ROOM_FOR];
 	enum err rc;
 
 	draft_event(m, d, c, kind, &ch->room->id);
@@ -119,6 +127,20 @@ change_simple(struct message *m, struct call *c, struct change *ch,
 	return rc;
 }
 
+/* Invitations and bans are records too: a room has at most twice as many as
+ * it may have members, and an account as it may have rooms. */
+static enum err
+member_fits(struct message *m, const struct change *ch)
+{
+	if (ch->member != NULL)
+		return OK;
+	if (ch->room->nmembers / 2 >= m->cfg.max_room_members ||
+	    ch->subject->nmemberships / 2 >= m->cfg.max_rooms_account ||
+	    HASH_COUNT(m->reg.members) >= m->reg.limits.members)
+		return ERR_FULL;
+	return OK;
+}
+
 static enum err
 may_join(struct message *m, const struct call *c, const struct change *ch)
 {
@@ -131,10 +153,9 @@ may_join(struct message *m, const struct call *c, const struct change *ch)
 		return ch->room->access == ROOM_PRIVATE ? ERR_NOTFOUND
 							: ERR_FORBIDDEN;
 	if (ch->room->njoined >= m->cfg.max_room_members ||
-	    c->account->nmemberships >= m->cfg.max_rooms_account ||
-	    HASH_COUNT(m->reg.members) >= m->reg.limits.members)
+	    c->account->njoined >= m->cfg.max_rooms_account)
 		return ERR_FULL;
-	return OK;
+	return member_fits(m, ch);
 }
 
 enum err
@@ -158,13 +179,13 @@ op_join(struct message *m, struct call *c)
 	return change_simple(m, c, &ch, EVENT_JOIN, &rec);
 }
 
-/* The last owner cannot go while others stay: nobody could close the room. */
+/* The last owner cannot go: nobody could close the room. */
 static bool
 last_owner(const struct change *ch)
 {
 	const struct member *mem;
 
-	if (ch->member->role != ROLE_OWNER || ch->room->njoined == 1)
+	if (ch->member->role != ROLE_OWNER)
 		return false;
 	for (mem = ch->room->members; mem != NULL; mem = mem->room_next)
 		if (mem != ch->member && mem->state == MEMBER_JOINED &&
@@ -196,8 +217,7 @@ op_leave(struct message *m, struct call *c)
 
 	if ((rc = change_begin(m, c, &ch)) != OK || ch.parked)
 		return rc;
-	if (ch.member == NULL || (ch.member->state != MEMBER_JOINED &&
-				     ch.member->state != MEMBER_INVITED))
+	if (!is_in(ch.member))
 		return ERR_NOT_MEMBER;
 	if (ch.member->state == MEMBER_JOINED && last_owner(&ch))
 		return ERR_FORBIDDEN;
@@ -225,8 +245,10 @@ op_invite(struct message *m, struct call *c)
 		return ERR_NOTFOUND;
 	if (account_blocks(ch.subject, &c->account->id))
 		return ERR_BLOCKED;
-	if (HASH_COUNT(m->reg.members) >= m->reg.limits.members)
-		return ERR_FULL;
+	if (ch.member != NULL && ch.member->state == MEMBER_INVITED)
+		return ERR_EXISTS;
+	if ((rc = member_fits(m, &ch)) != OK)
+		return rc;
 	change_record(&ch, &rec);
 	rec.state = MEMBER_INVITED;
 	return change_simple(m, c, &ch, EVENT_INVITE, &rec);
@@ -242,9 +264,10 @@ op_kick(struct message *m, struct call *c)
 		return rc;
 	if ((rc = may_moderate(&ch)) != OK)
 		return rc;
-	if (ch.member == NULL || ch.member->state == MEMBER_BANNED ||
-	    ch.member == ch.actor)
+	if (ch.member == ch.actor)
 		return ERR_INVALID;
+	if (!is_in(ch.member))
+		return ERR_NOTFOUND;
 	return change_out(m, c, &ch, EVENT_KICK);
 }
 
@@ -261,6 +284,10 @@ op_ban(struct message *m, struct call *c)
 		return rc;
 	if (ch.member == ch.actor)
 		return ERR_INVALID;
+	if (ch.member != NULL && ch.member->state == MEMBER_BANNED)
+		return ERR_EXISTS;
+	if ((rc = member_fits(m, &ch)) != OK)
+		return rc;
 	change_record(&ch, &rec);
 	rec.state = MEMBER_BANNED;
 	rec.role = ROLE_MEMBER;
@@ -296,9 +323,10 @@ op_mute(struct message *m, struct call *c)
 		return rc;
 	if ((rc = may_moderate(&ch)) != OK)
 		return rc;
-	if (ch.member == NULL || ch.member->state == MEMBER_BANNED ||
-	    ch.member == ch.actor)
+	if (ch.member == ch.actor)
 		return ERR_INVALID;
+	if (ch.member == NULL || ch.member->state == MEMBER_BANNED)
+		return ERR_NOTFOUND;
 	change_record(&ch, &rec);
 	rec.has_muted_until_ms = true;
 	if (!mute)

@@ -51,7 +51,8 @@ ctl_account_add(struct message *m, struct call *c)
 
 	if ((rc = new_account_check(m, &n, c->a->account)) != OK)
 		return rc;
-	if (!display_valid(c->a->display) || !name_valid(c->a->name))
+	if ((c->a->display.n > 0 && !display_valid(c->a->display)) ||
+	    !name_valid(c->a->name))
 		return ERR_INVALID;
 	if (args_has(c->a, K(password))) {
 		if (c->a->password.n < m->cfg.password_min)
@@ -314,33 +315,52 @@ ctl_invite_list(struct message *m, struct call *c)
 	return OK;
 }
 
-enum err
-ctl_invite_revoke(struct message *m, struct call *c)
+/* The invite whose hash begins with key; ERR_INVALID: that is not one. */
+static enum err
+invite_find(struct message *m, struct str key, struct invite **out)
 {
-	struct invite *i, *next, *found = NULL;
-	char key[2 * 32 + 1];
-	struct pending *p;
-	struct draft d;
-	enum err rc;
+	char hex[2 * 32 + 1];
+	struct invite *i, *next;
 
-	if (c->a->key.n < 8 || c->a->key.n > 64)
+	*out = NULL;
+	if (key.n < 8 || key.n > 64)
 		return ERR_INVALID;
 	HASH_ITER(hh, m->reg.invites, i, next)
 	{
-		hex_encode(key, i->token_hash, 32);
-		if (memcmp(key, c->a->key.p, c->a->key.n) != 0)
+		hex_encode(hex, i->token_hash, 32);
+		if (memcmp(hex, key.p, key.n) != 0)
 			continue;
-		if (found != NULL)
-			return ERR_INVALID; /* too short to be one */
-		found = i;
+		if (*out != NULL)
+			return ERR_INVALID;
+		*out = i;
 	}
-	if (found == NULL)
-		return ERR_NOTFOUND;
+	return *out != NULL ? OK : ERR_NOTFOUND;
+}
+
+/* A registration that uses it up comes first; later ones find it gone. */
+enum err
+ctl_invite_revoke(struct message *m, struct call *c)
+{
+	struct invite *i;
+	struct pending *p;
+	struct draft d;
+	uint64_t gate;
+	bool parked;
+	enum err rc;
+
+	if ((rc = invite_find(m, c->a->key, &i)) != OK)
+		return rc;
+	gate = gate_key(GATE_INVITE, i->token_hash, sizeof(i->token_hash));
+	if ((rc = gate_pass(m, c, gate, &parked)) != OK || parked)
+		return rc;
 	if ((p = pending_new(c, done_ok)) == NULL)
 		return ERR_NOMEM;
 	draft_init(m, &d);
-	put_invite_gone(&d.puts, found);
-	rc = submit(m, &d, p);
+	put_invite_gone(&d.puts, i);
+	if ((rc = submit_hold(m, p, gate)) == OK)
+		rc = submit(m, &d, p);
+	else
+		pending_drop(m, p);
 	draft_fini(&d);
 	return rc;
 }

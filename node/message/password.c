@@ -1,6 +1,7 @@
 /*
  * password: calls that wait for the password pool.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 struct hashing {
 	struct message *m;
 	struct request *rq;
+	char stored[PASSWORD_HASH_MAX]; /* what is checked against */
 };
 
 /* On a thread of the pool. */
@@ -41,6 +43,8 @@ password_wait(struct message *m, struct call *c, bool check, const char *stored,
 		return ERR_NOMEM;
 	}
 	if (check) {
+		if (stored != NULL)
+			snprintf(h->stored, sizeof(h->stored), "%s", stored);
 		job->renew = fresh.n == 0;
 		rc = password_job_check(job, stored, password);
 	}
@@ -58,6 +62,13 @@ password_wait(struct message *m, struct call *c, bool check, const char *stored,
 	return OK;
 }
 
+bool
+password_checked(const struct call *c, const struct account *a)
+{
+	return c->r->hashed &&
+	       strcmp(c->r->checked, a != NULL ? a->password : "") == 0;
+}
+
 void
 message_passwords_done(struct message *m, struct channel_item *items)
 {
@@ -71,6 +82,7 @@ message_passwords_done(struct message *m, struct channel_item *items)
 		h = job->arg;
 		m->waiting--;
 		r.password_ok = job->rc == OK;
+		r.checked = h->stored;
 		r.hash = job->hash[0] != '\0' ? job->hash : NULL;
 		if (job->rc == OK || job->rc == ERR_CREDENTIALS ||
 		    job->rc == ERR_CORRUPT) {
@@ -81,6 +93,7 @@ message_passwords_done(struct message *m, struct channel_item *items)
 			request_free(h->rq);
 		}
 		password_job_free(job);
+		explicit_bzero(h->stored, sizeof(h->stored));
 		free(h);
 	}
 }

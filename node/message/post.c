@@ -73,6 +73,20 @@ post_text_ok(const struct args *a, enum op op)
 	return OK;
 }
 
+/* They are addresses, of any realm. */
+static enum err
+post_mentions_ok(struct message *m, const struct args *a)
+{
+	struct address address;
+	enum err rc = OK;
+
+	if (!args_has(a, K(mentions)))
+		return OK;
+	for (size_t i = 0; i < a->mentions.n && rc == OK; i++)
+		rc = address_parse(&address, a->mentions.v[i], m->realm);
+	return rc;
+}
+
 static enum err post_draft(struct message *m, struct draft *d,
     const struct call *c, const struct post *p);
 
@@ -104,7 +118,7 @@ same_post(struct message *m, const struct call *c, const struct post *p,
 	struct draft d;
 	bool same = false;
 
-	if (ev->erased) /* it cannot be told any more */
+	if (event_erased(m, ev)) /* it cannot be told any more */
 		return ev->h.kind == p->kind;
 	draft_init(m, &d);
 	if (post_draft(m, &d, c, p) == OK &&
@@ -206,6 +220,19 @@ may_redact(struct message *m, const struct call *c, const struct post *p,
 	return mem != NULL && mem->role >= ROLE_MODERATOR;
 }
 
+/* Who sees only what was said since joining acts on nothing else. */
+static bool
+post_sees(struct message *m, const struct call *c, const struct post *p,
+    const struct place *place)
+{
+	struct member *mem;
+
+	if (p->room == NULL || p->room->history != ROOM_HISTORY_JOINED)
+		return true;
+	mem = registry_member(&m->reg, p->room, c->account);
+	return mem != NULL && place->seq >= mem->joined_seq;
+}
+
 static enum err
 post_target(struct message *m, struct call *c, const struct post *p,
     bool *parked)
@@ -223,7 +250,10 @@ post_target(struct message *m, struct call *c, const struct post *p,
 	if (rc != OK || *parked)
 		return rc;
 	ev = it.entry->event;
-	if (ev->h.kind != EVENT_MESSAGE || ev->erased)
+	/* What was said by edits can be taken back as well. */
+	if ((ev->h.kind != EVENT_MESSAGE &&
+		(ev->h.kind != EVENT_EDIT || p->kind != EVENT_REDACT)) ||
+	    event_erased(m, ev) || !post_sees(m, c, p, it.place))
 		return ERR_NOTFOUND;
 	if (p->kind == EVENT_EDIT && !id_eq(&ev->h.author, &c->account->id))
 		return ERR_FORBIDDEN;
@@ -296,6 +326,16 @@ post_direct(struct message *m, const struct call *c, const struct draft *d)
 	return rc;
 }
 
+/* May the device have one stream more? */
+static enum err
+post_stream_fits(struct message *m, const struct call *c)
+{
+	if (c->device->nstreams >= REGISTRY_STREAMS_MAX)
+		return ERR_TOO_MANY;
+	return HASH_COUNT(m->reg.streams) >= m->reg.limits.streams ? ERR_FULL
+								   : OK;
+}
+
 static enum err
 post_submit(struct message *m, struct call *c, struct post *p)
 {
@@ -313,6 +353,8 @@ post_submit(struct message *m, struct call *c, struct post *p)
 	if ((rc = post_places(m, &d, c, p)) != OK)
 		goto out;
 	if (p->stream == NULL) {
+		if ((rc = post_stream_fits(m, c)) != OK)
+			goto out;
 		rc = registry_stream_make(&m->reg, &p->stream, c->device,
 		    c->a->stream, d.convs[0]);
 		if (rc != OK)
@@ -366,7 +408,8 @@ op_post(struct message *m, struct call *c)
 	if (a->stream == 0 || a->number == 0)
 		return ERR_INVALID;
 	if ((rc = find_target(m, a->to, &p.peer, &p.room)) != OK ||
-	    (rc = post_text_ok(a, c->rq->rq.op)) != OK)
+	    (rc = post_text_ok(a, c->rq->rq.op)) != OK ||
+	    (rc = post_mentions_ok(m, a)) != OK)
 		return rc;
 	p.key = gate_key(GATE_STREAM, &key, sizeof(key));
 	if ((rc = post_gates(m, c, &p, &parked)) != OK || parked)

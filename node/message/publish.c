@@ -106,12 +106,13 @@ room_unfollow_all(struct message *m, struct room *room)
 }
 
 /* A redacted event is erased in the cache too. */
-static void
+static enum err
 erase_cached(struct message *m, const struct entry *redact)
 {
 	struct cache_item it;
 	struct entry *copy;
 	struct event *ev;
+	enum err rc;
 
 	for (uint32_t i = 0; i < redact->nplaces; i++) {
 		struct conv *c = registry_conv(&m->reg, redact->places[i].conv);
@@ -119,19 +120,18 @@ erase_cached(struct message *m, const struct entry *redact)
 		if (!cache_find(m->parts.cache, c->log->local,
 			&redact->event->h.refers, &it))
 			continue;
-		if (event_decode(&ev, it.entry->event->header_bytes, STR_NONE,
-			STR_NONE) != OK) {
-			cache_forget(m->parts.cache, c->log->local);
-			continue;
-		}
-		if (entry_erased(&copy, it.entry, ev) == OK) {
-			cache_replace(m->parts.cache, c->log->local, copy);
-			entry_unref(copy);
-		} else {
-			cache_forget(m->parts.cache, c->log->local);
-		}
+		rc = event_decode(&ev, it.entry->event->header_bytes, STR_NONE,
+		    STR_NONE);
+		if (rc != OK)
+			return rc;
+		rc = entry_erased(&copy, it.entry, ev);
 		event_unref(ev);
+		if (rc != OK)
+			return rc;
+		cache_replace(m->parts.cache, c->log->local, copy);
+		entry_unref(copy);
 	}
+	return OK;
 }
 
 static void
@@ -158,18 +158,16 @@ after_publish(struct message *m, const struct entry *e)
 		if (room != NULL)
 			room_unfollow_all(m, room);
 		return;
-	case EVENT_REDACT:
-		if (ev->h.has_refers)
-			erase_cached(m, e);
+	case EVENT_BLOCK:
+		a = registry_account(&m->reg, &ev->h.author);
+		if (a != NULL)
+			ephemeral_blocked(m, a);
 		return;
 	case EVENT_MESSAGE:
 	case EVENT_EDIT:
+	case EVENT_REDACT:
 	case EVENT_REACT:
-		marker_sent(m, e);
-		return;
 	case EVENT_READ:
-		marker_read(m, ev);
-		return;
 	case EVENT_JOIN:
 	case EVENT_INVITE:
 	case EVENT_UNBAN:
@@ -180,12 +178,27 @@ after_publish(struct message *m, const struct entry *e)
 	case EVENT_ROOM:
 	case EVENT_ACCOUNT:
 	case EVENT_DEVICE:
-	case EVENT_BLOCK:
 	case EVENT_UNBLOCK:
 	case EVENT_PROFILE:
 	case EVENT_ALERT:
 		return;
 	}
+}
+
+enum err
+publish_cached(struct message *m, struct entry *e)
+{
+	enum err rc = OK;
+
+	for (uint32_t i = 0; i < e->nplaces && rc == OK; i++) {
+		struct conv *c = registry_conv(&m->reg, e->places[i].conv);
+
+		rc = cache_put(m->parts.cache, c->log->local, e, i);
+	}
+	if (rc == OK && e->event != NULL && e->event->h.kind == EVENT_REDACT &&
+	    e->event->h.has_refers)
+		rc = erase_cached(m, e);
+	return rc;
 }
 
 void
@@ -200,45 +213,13 @@ publish_entry(struct message *m, struct entry *e, struct mono accepted)
 		struct conv *c = registry_conv(&m->reg, e->places[i].conv);
 		uint32_t log = c->log->local;
 
-		if (cache_put(m->parts.cache, log, e, i) != OK)
-			cache_forget(m->parts.cache, log);
 		if (notify_followers(m->parts.notify, log) == 0)
 			continue;
 		if ((f = event_frame(m, e, &e->places[i], log, accepted)) !=
 		    NULL)
 			notify_publish(m->parts.notify, f);
-		else /* they are found to be behind by the next one */
-			log_warning("message", "no memory for a frame");
+		else
+			notify_missed(m->parts.notify, log, e->places[i].seq);
 	}
 	after_publish(m, e);
-}
-
-/* At start: entries that storage does not have yet must be in the cache. */
-enum err
-publish_replayed(struct message *m, struct entry *e)
-{
-	enum err rc = OK;
-
-	for (uint32_t i = 0; i < e->nplaces && rc == OK; i++) {
-		struct conv *c = registry_conv(&m->reg, e->places[i].conv);
-
-		rc = cache_put(m->parts.cache, c->log->local, e, i);
-	}
-	return rc;
-}
-
-void
-message_fetch(void *arg, struct session *s, uint32_t log, uint64_t after)
-{
-	struct message *m = arg;
-	struct account *a = registry_account_local(&m->reg, log);
-	struct room *room;
-
-	if (a != NULL)
-		read_feed(m, s, &a->log, a, NULL, after);
-	else if ((room = registry_room_local(&m->reg, log)) != NULL)
-		read_feed(m, s, &room->log, NULL, room, after);
-	else
-		notify_fed(m->parts.notify, &s->conn, log, NULL, 0, 0, NULL,
-		    OK);
 }

@@ -4,12 +4,12 @@
  */
 #include "node/message/record.h"
 
-#include <assert.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto/password.h"
 #include "node/message/record_parts.h"
+#include "proto/text.h"
 
 ProtobufCBinaryData
 record_data(const void *p, size_t n)
@@ -23,102 +23,115 @@ record_data(const void *p, size_t n)
 	return (ProtobufCBinaryData){ n, u.out };
 }
 
-static uint32_t
-be32_at(const char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be32toh(v);
-}
-
-static uint64_t
-be64_at(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
 /* ---- accounts ------------------------------------------------------------ */
 
-static struct account *
-account_new(struct registry *r, const Kith__AccountRecord *rec)
+static void
+account_unindex(struct registry *r, struct account *a)
 {
-	struct account *a;
+	if (a->hh_id.tbl != NULL)
+		HASH_DELETE(hh_id, r->accounts_id, a);
+	if (a->hh_name.tbl != NULL)
+		HASH_DELETE(hh_name, r->accounts_name, a);
+	if (a->hh_local.tbl != NULL)
+		HASH_DELETE(hh_local, r->accounts_local, a);
+	if (a->hh_skeleton.tbl != NULL)
+		HASH_DELETE(hh_skeleton, r->accounts_skeleton, a);
+}
 
-	if (rec->id.len != ID_LEN || !rec->has_local ||
-	    (a = calloc(1, sizeof(*a))) == NULL)
-		return NULL;
-	a->dirty.kind = RECORD_ACCOUNT;
-	memcpy(a->id.b, rec->id.data, ID_LEN);
-	a->log.local = rec->local;
-	a->log.epoch = 1;
-	if (!record_set_string(&a->name, rec->name) ||
-	    !record_set_skeleton(&a->skeleton, rec->name)) {
-		free(a->name);
-		free(a);
-		return NULL;
-	}
+static bool
+account_index(struct registry *r, struct account *a)
+{
 	HASH_ADD(hh_id, r->accounts_id, id, sizeof(a->id), a);
 	HASH_ADD_KEYPTR(hh_name, r->accounts_name, a->name, strlen(a->name), a);
 	HASH_ADD(hh_local, r->accounts_local, log.local, sizeof(a->log.local),
 	    a);
 	HASH_ADD_KEYPTR(hh_skeleton, r->accounts_skeleton, a->skeleton,
 	    strlen(a->skeleton), a);
-	record_seen_local(r, rec->local);
-	return a;
+	if (!table_failed(a, hh_id) && !table_failed(a, hh_name) &&
+	    !table_failed(a, hh_local) && !table_failed(a, hh_skeleton))
+		return true;
+	account_unindex(r, a);
+	return false;
 }
 
-static bool
+static enum err
+account_new(struct registry *r, const Kith__AccountRecord *rec,
+    struct account **out)
+{
+	struct account *a;
+
+	if (!rec->has_local || !record_local_free(r, rec->local) ||
+	    !record_name_valid(rec->name) ||
+	    registry_account_named(r, str_of(rec->name)) != NULL)
+		return ERR_CORRUPT;
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return ERR_NOMEM;
+	a->dirty.kind = RECORD_ACCOUNT;
+	memcpy(a->id.b, rec->id.data, ID_LEN);
+	a->log.local = rec->local;
+	a->log.epoch = 1;
+	if (!record_set_string(&a->name, rec->name) ||
+	    !record_set_string(&a->password, rec->password) ||
+	    !record_set_skeleton(&a->skeleton, rec->name) ||
+	    !account_index(r, a)) {
+		free(a->skeleton);
+		free(a->password);
+		free(a->name);
+		free(a);
+		return ERR_NOMEM;
+	}
+	record_seen_local(r, rec->local);
+	*out = a;
+	return OK;
+}
+
+static enum err
 account_set_blocked(struct account *a, const Kith__AccountRecord *rec)
 {
 	struct id *ids = NULL;
 
-	if (rec->n_blocked > REGISTRY_BLOCKED_MAX)
-		return false;
 	if (rec->n_blocked > 0 &&
 	    (ids = calloc(rec->n_blocked, sizeof(*ids))) == NULL)
-		return false;
-	for (size_t i = 0; i < rec->n_blocked; i++) {
-		if (rec->blocked[i].len != ID_LEN) {
-			free(ids);
-			return false;
-		}
+		return ERR_NOMEM;
+	for (size_t i = 0; i < rec->n_blocked; i++)
 		memcpy(ids[i].b, rec->blocked[i].data, ID_LEN);
-	}
 	free(a->blocked);
 	a->blocked = ids;
 	a->nblocked = (uint32_t)rec->n_blocked;
+	return OK;
+}
+
+/* What protobuf-c does not see: lengths, ranges. */
+static bool
+account_valid(const Kith__AccountRecord *rec)
+{
+	if (rec->id.len != ID_LEN || rec->state > ACCOUNT_DEACTIVATED ||
+	    rec->n_blocked > REGISTRY_BLOCKED_MAX ||
+	    strlen(rec->password) >= PASSWORD_HASH_MAX ||
+	    (rec->has_recovery && rec->recovery.len != 32) ||
+	    (rec->display != NULL && strlen(rec->display) > DISPLAY_MAX))
+		return false;
+	for (size_t i = 0; i < rec->n_blocked; i++)
+		if (rec->blocked[i].len != ID_LEN)
+			return false;
 	return true;
 }
 
 static enum err
-account_put(struct registry *r, struct str value)
+account_fill(struct account *a, const Kith__AccountRecord *rec)
 {
-	Kith__AccountRecord *rec;
-	struct account *a;
-	struct id id;
-	enum err rc = ERR_CORRUPT;
+	enum err rc;
 
-	rec = kith__account_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
-	if (rec == NULL || rec->id.len != ID_LEN)
-		goto out;
-	memcpy(id.b, rec->id.data, ID_LEN);
-	if ((a = registry_account(r, &id)) == NULL &&
-	    (a = account_new(r, rec)) == NULL)
-		goto out;
-	if (!record_set_bytes(&a->genesis, rec->genesis) ||
-	    !record_set_bytes(&a->secret, rec->secret) ||
-	    !record_set_string(&a->password, rec->password) ||
-	    !account_set_blocked(a, rec))
-		goto out;
+	if ((rc = record_set_bytes(&a->genesis, rec->genesis)) != OK ||
+	    (rc = record_set_bytes(&a->secret, rec->secret)) != OK ||
+	    (rc = account_set_blocked(a, rec)) != OK)
+		return rc;
+	if (!record_set_string(&a->password, rec->password))
+		return ERR_NOMEM;
 	if (rec->display != NULL &&
 	    !record_set_string(&a->display, rec->display))
-		goto out;
-	a->has_recovery = rec->has_recovery && rec->recovery.len == 32;
+		return ERR_NOMEM;
+	a->has_recovery = rec->has_recovery;
 	if (a->has_recovery)
 		memcpy(a->recovery, rec->recovery.data, 32);
 	a->state = (enum account_state)rec->state;
@@ -130,8 +143,28 @@ account_put(struct registry *r, struct str value)
 		a->log.epoch = rec->epoch;
 	if (rec->has_head)
 		a->log.head.durable = a->log.head.given = rec->head;
-	registry_touch(r, &a->dirty);
-	rc = OK;
+	return OK;
+}
+
+static enum err
+account_put(struct registry *r, struct str key, struct str value)
+{
+	Kith__AccountRecord *rec;
+	struct account *a;
+	struct id id;
+	enum err rc = ERR_CORRUPT;
+
+	rec = kith__account_record__unpack(NULL, value.n,
+	    (const uint8_t *)value.p);
+	if (rec == NULL || !account_valid(rec) || key.n != ID_LEN ||
+	    memcmp(key.p, rec->id.data, ID_LEN) != 0)
+		goto out;
+	memcpy(id.b, rec->id.data, ID_LEN);
+	if ((a = registry_account(r, &id)) == NULL &&
+	    (rc = account_new(r, rec, &a)) != OK)
+		goto out;
+	if ((rc = account_fill(a, rec)) == OK)
+		registry_touch(r, &a->dirty);
 out:
 	if (rec != NULL)
 		kith__account_record__free_unpacked(rec, NULL);
@@ -168,8 +201,9 @@ account_record(const struct account *a, struct account_record *out)
 /* ---- devices ------------------------------------------------------------- */
 
 /* [account id, device BE32] */
-static struct device *
-device_of_key(struct registry *r, struct str key, struct account **account)
+struct device *
+record_device_of_key(struct registry *r, struct str key,
+    struct account **account)
 {
 	struct id id;
 
@@ -179,7 +213,7 @@ device_of_key(struct registry *r, struct str key, struct account **account)
 	memcpy(id.b, key.p, ID_LEN);
 	if ((*account = registry_account(r, &id)) == NULL)
 		return NULL;
-	return registry_device(*account, be32_at(key.p + ID_LEN));
+	return registry_device(*account, record_be32(key.p + ID_LEN));
 }
 
 struct device *
@@ -187,16 +221,19 @@ record_device(struct registry *r, struct str key)
 {
 	struct account *a;
 
-	return device_of_key(r, key, &a);
+	return record_device_of_key(r, key, &a);
 }
 
-static void
+/* ERR_NOMEM: some of its streams may be gone. */
+static enum err
 device_remove(struct registry *r, struct device *d)
 {
 	struct device **at;
+	enum err rc;
 
 	while (d->streams != NULL)
-		registry_stream_remove(r, d->streams);
+		if ((rc = registry_stream_remove(r, d->streams)) != OK)
+			return rc;
 	for (at = &d->account->devices; *at != d; at = &(*at)->next)
 		;
 	*at = d->next;
@@ -204,9 +241,8 @@ device_remove(struct registry *r, struct device *d)
 	HASH_DELETE(hh, r->devices, d);
 	registry_forget_dirty(&d->dirty);
 	registry_forget_dirty(&d->cursors_dirty);
-	free(d->name);
-	free(d->cursors);
-	free(d);
+	device_free(d);
+	return OK;
 }
 
 /*
@@ -229,56 +265,76 @@ device_cursors_begin(struct registry *r, struct device *d)
 	return true;
 }
 
-static struct device *
-device_new(struct registry *r, struct account *a, const Kith__DeviceRecord *rec)
+static enum err
+device_new(struct registry *r, struct account *a, const Kith__DeviceRecord *rec,
+    struct device **out)
 {
 	struct device *d;
 
+	if (registry_device_token(r, rec->token_hash.data) != NULL)
+		return ERR_CORRUPT;
 	if ((d = calloc(1, sizeof(*d))) == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	d->dirty.kind = RECORD_DEVICE;
 	d->cursors_dirty.kind = RECORD_CURSORS;
 	d->account = a;
 	d->num = rec->device;
-	d->name = strdup(rec->name);
-	if (d->name == NULL || (!r->loading && !device_cursors_begin(r, d))) {
-		registry_forget_dirty(&d->cursors_dirty);
-		free(d->cursors);
-		free(d->name);
-		free(d);
-		return NULL;
-	}
 	memcpy(d->token_hash, rec->token_hash.data, 32);
+	if (!record_set_string(&d->name, rec->name))
+		goto nomem;
 	HASH_ADD(hh, r->devices, token_hash, 32, d);
+	if (table_failed(d, hh))
+		goto nomem;
+	if (!r->loading && !device_cursors_begin(r, d)) {
+		HASH_DELETE(hh, r->devices, d);
+		goto nomem;
+	}
 	d->next = a->devices;
 	a->devices = d;
 	a->ndevices++;
 	if (d->num >= a->next_device)
 		a->next_device = d->num + 1;
-	return d;
+	*out = d;
+	return OK;
+
+nomem:
+	device_free(d);
+	return ERR_NOMEM;
+}
+
+static enum err
+device_gone(struct registry *r, struct device *d, struct str key)
+{
+	enum err rc;
+
+	if ((rc = registry_tombstone(r, RECORD_DEVICE, key)) != OK ||
+	    (rc = registry_tombstone(r, RECORD_CURSORS, key)) != OK)
+		return rc;
+	return d != NULL ? device_remove(r, d) : OK;
 }
 
 static enum err
 device_put(struct registry *r, struct str key, struct str value)
 {
-	Kith__DeviceRecord *rec = NULL;
+	Kith__DeviceRecord *rec;
 	struct account *a;
-	struct device *d = device_of_key(r, key, &a);
+	struct device *d = record_device_of_key(r, key, &a);
 	enum err rc = ERR_CORRUPT;
 
-	if (value.p == NULL) {
-		registry_tombstone(r, RECORD_DEVICE, key);
-		registry_tombstone(r, RECORD_CURSORS, key);
-		if (d != NULL)
-			device_remove(r, d);
-		return OK;
-	}
+	if (a == NULL)
+		return ERR_CORRUPT;
+	if (value.p == NULL)
+		return device_gone(r, d, key);
 	rec = kith__device_record__unpack(NULL, value.n,
 	    (const uint8_t *)value.p);
-	if (a == NULL || rec == NULL || rec->token_hash.len != 32)
+	if (rec == NULL || rec->token_hash.len != 32 || rec->device == 0 ||
+	    rec->device == UINT32_MAX ||
+	    rec->device != record_be32(key.p + ID_LEN) ||
+	    strlen(rec->name) > DEVICE_NAME_MAX)
 		goto out;
-	if (d == NULL && (d = device_new(r, a, rec)) == NULL)
+	if (d == NULL && (rc = device_new(r, a, rec, &d)) != OK)
 		goto out;
+	rc = ERR_NOMEM;
 	if (!record_set_string(&d->name, rec->name))
 		goto out;
 	d->created_ms = rec->created_ms;
@@ -304,21 +360,50 @@ device_record(const struct device *d, Kith__DeviceRecord *rec)
 	rec->seen_ms = d->seen_ms;
 }
 
+/* The mailbox of a or a room that it is in; NULL: another one. */
 static struct log_state *
-log_by_id(struct registry *r, ProtobufCBinaryData d)
+log_of_account(struct registry *r, struct account *a, ProtobufCBinaryData d)
 {
-	struct account *a;
+	struct member *m;
 	struct room *room;
 	struct id id;
 
 	if (d.len != ID_LEN)
 		return NULL;
 	memcpy(id.b, d.data, ID_LEN);
-	if ((a = registry_account(r, &id)) != NULL)
+	if (id_eq(&id, &a->id))
 		return &a->log;
-	if ((room = registry_room(r, &id)) != NULL)
-		return &room->log;
-	return NULL;
+	if ((room = registry_room(r, &id)) == NULL)
+		return NULL;
+	m = registry_member(r, room, a);
+	return m != NULL && m->state == MEMBER_JOINED ? &room->log : NULL;
+}
+
+static enum err
+cursors_fill(struct registry *r, struct device *d,
+    const Kith__CursorRecord *rec)
+{
+	for (size_t i = 0; i < rec->n_cursors; i++) {
+		struct log_state *log;
+		struct cursor *c;
+
+		/* A room that was left meanwhile starts anew with joining. */
+		log = log_of_account(r, d->account, rec->cursors[i]->log);
+		if (log == NULL)
+			continue;
+		if (log == &d->account->log &&
+		    d->stored_seq < rec->cursors[i]->seq)
+			d->stored_seq = rec->cursors[i]->seq;
+		c = device_cursor(d, log->local);
+		if (c != NULL && c->seq >= rec->cursors[i]->seq)
+			continue;
+		if (device_cursor_set(d, log->local, rec->cursors[i]->seq) ==
+		    NULL)
+			return ERR_NOMEM;
+	}
+	if (rec->has_seen_ms && rec->seen_ms > d->seen_ms)
+		d->seen_ms = rec->seen_ms;
+	return OK;
 }
 
 static enum err
@@ -326,158 +411,25 @@ cursors_put(struct registry *r, struct str key, struct str value)
 {
 	Kith__CursorRecord *rec;
 	struct account *a;
-	struct device *d = device_of_key(r, key, &a);
-	enum err rc = OK;
+	struct device *d = record_device_of_key(r, key, &a);
+	enum err rc;
 
+	if (a == NULL)
+		return ERR_CORRUPT;
 	if (d == NULL || value.p == NULL)
 		return OK; /* revoked meanwhile */
 	rec = kith__cursor_record__unpack(NULL, value.n,
 	    (const uint8_t *)value.p);
 	if (rec == NULL)
 		return ERR_CORRUPT;
-	for (size_t i = 0; i < rec->n_cursors && rc == OK; i++) {
-		struct log_state *log = log_by_id(r, rec->cursors[i]->log);
-		struct cursor *c;
-
-		if (log == NULL)
-			continue;
-		c = device_cursor(d, log->local);
-		if (c != NULL && c->seq >= rec->cursors[i]->seq)
-			continue;
-		if (device_cursor_set(d, log->local, rec->cursors[i]->seq) ==
-		    NULL)
-			rc = ERR_NOMEM;
-	}
-	if (rec->has_seen_ms && rec->seen_ms > d->seen_ms)
-		d->seen_ms = rec->seen_ms;
-	registry_touch(r, &d->cursors_dirty);
+	if ((rc = cursors_fill(r, d, rec)) == OK)
+		registry_touch(r, &d->cursors_dirty);
 	kith__cursor_record__free_unpacked(rec, NULL);
 	return rc;
 }
 
-/* ---- conversations ------------------------------------------------------- */
-
-static struct conv *
-conv_new(struct registry *r, const Kith__ConvRecord *rec)
-{
-	struct account *owner, *peer = NULL;
-	struct room *room = NULL;
-	struct conv *c;
-	struct id log, other;
-	uint32_t next = r->next_conv;
-	enum err rc;
-
-	if (rec->log.len != ID_LEN || rec->peer.len != ID_LEN)
-		return NULL;
-	memcpy(log.b, rec->log.data, ID_LEN);
-	memcpy(other.b, rec->peer.data, ID_LEN);
-	if ((owner = registry_account(r, &log)) == NULL)
-		room = registry_room(r, &log);
-	else
-		peer = registry_account(r, &other);
-	if (room == NULL && (owner == NULL || peer == NULL))
-		return NULL;
-	r->next_conv = rec->conv;
-	rc = registry_conv_make(r, &c, owner, peer, room);
-	r->next_conv = rec->conv >= next ? rec->conv + 1 : next;
-	return rc == OK ? c : NULL;
-}
-
-static enum err
-conv_put(struct registry *r, struct str key, struct str value)
-{
-	Kith__ConvRecord *rec;
-	struct conv *c;
-	enum err rc = ERR_CORRUPT;
-
-	if (key.n != 4 || value.p == NULL)
-		return ERR_CORRUPT;
-	rec =
-	    kith__conv_record__unpack(NULL, value.n, (const uint8_t *)value.p);
-	if (rec == NULL || rec->conv != be32_at(key.p))
-		goto out;
-	if ((c = registry_conv(r, rec->conv)) == NULL &&
-	    (c = conv_new(r, rec)) == NULL)
-		goto out;
-	c->durable = true;
-	if (rec->has_head) {
-		c->head = rec->head;
-		c->ord.durable = c->ord.given = rec->ord;
-		c->incoming = rec->incoming;
-		c->read_incoming = rec->read_incoming;
-		c->read_seq = rec->read_seq;
-		c->delivered = rec->delivered;
-		c->peer_read = rec->peer_read;
-	}
-	registry_touch(r, &c->dirty);
-	rc = OK;
-out:
-	if (rec != NULL)
-		kith__conv_record__free_unpacked(rec, NULL);
-	return rc;
-}
-
-void
-conv_record(const struct conv *c, Kith__ConvRecord *rec)
-{
-	kith__conv_record__init(rec);
-	rec->conv = c->num;
-	if (c->room != NULL) {
-		rec->log = record_data(c->room->id.b, ID_LEN);
-		rec->peer = rec->log;
-	} else {
-		rec->log = record_data(c->owner->id.b, ID_LEN);
-		rec->peer = record_data(c->peer->id.b, ID_LEN);
-	}
-}
-
-/* ---- streams ------------------------------------------------------------- */
-
-/* [account id, device BE32, stream BE64] */
-size_t
-record_stream_key(const struct stream *s, char *key)
-{
-	uint32_t device = htobe32(s->key.device);
-	uint64_t num = htobe64(s->key.stream);
-
-	memcpy(key, s->device->account->id.b, ID_LEN);
-	memcpy(key + ID_LEN, &device, 4);
-	memcpy(key + ID_LEN + 4, &num, 8);
-	return ID_LEN + 12;
-}
-
-static enum err
-stream_put(struct registry *r, struct str key, struct str value)
-{
-	Kith__StreamRecord *rec;
-	struct account *a;
-	struct device *d;
-	struct stream *s;
-	struct conv *c;
-	uint64_t num;
-	enum err rc = ERR_CORRUPT;
-
-	if (key.n != ID_LEN + 12 || value.p == NULL)
-		return ERR_CORRUPT;
-	d = device_of_key(r, (struct str){ key.p, ID_LEN + 4 }, &a);
-	num = be64_at(key.p + ID_LEN + 4);
-	if (d == NULL)
-		return OK; /* revoked: nobody can repeat any more */
-	rec = kith__stream_record__unpack(NULL, value.n,
-	    (const uint8_t *)value.p);
-	if (rec == NULL || (c = registry_conv(r, rec->conv)) == NULL)
-		goto out;
-	if ((s = registry_stream(r, a, d->num, num)) == NULL &&
-	    (rc = registry_stream_make(r, &s, d, num, c)) != OK)
-		goto out;
-	rc = sends_load(&s->sends, rec->number, rec->seqs, rec->n_seqs);
-	s->given = rec->number;
-	s->last_ms = rec->last_ms;
-out:
-	if (rec != NULL)
-		kith__stream_record__free_unpacked(rec, NULL);
-	return rc;
-}
+/* ---- all kinds ------------------------------------------------------------
+ */
 
 enum err
 registry_put(struct registry *r, uint32_t kind, struct str key,
@@ -485,19 +437,19 @@ registry_put(struct registry *r, uint32_t kind, struct str key,
 {
 	switch (kind) {
 	case RECORD_ACCOUNT:
-		return account_put(r, value);
+		return account_put(r, key, value);
 	case RECORD_DEVICE:
 		return device_put(r, key, value);
 	case RECORD_CURSORS:
 		return cursors_put(r, key, value);
 	case RECORD_ROOM:
-		return record_room_put(r, value);
+		return record_room_put(r, key, value);
 	case RECORD_MEMBER:
 		return record_member_put(r, key, value);
 	case RECORD_CONV:
-		return conv_put(r, key, value);
+		return record_conv_put(r, key, value);
 	case RECORD_STREAM:
-		return stream_put(r, key, value);
+		return record_stream_put(r, key, value);
 	case RECORD_INVITE:
 		return record_invite_put(r, key, value);
 	case RECORD_SHARD:

@@ -6,26 +6,26 @@
 
 #include "node/message/record_parts.h"
 
+#define ROOM_TOPIC_MAX 1024 /* bytes */
+
 /* ---- rooms --------------------------------------------------------------- */
 
-static struct room *
-room_new(struct registry *r, const Kith__RoomRecord *rec)
+static void
+room_unindex(struct registry *r, struct room *room)
 {
-	struct room *room;
+	if (room->hh_id.tbl != NULL)
+		HASH_DELETE(hh_id, r->rooms_id, room);
+	if (room->hh_name.tbl != NULL)
+		HASH_DELETE(hh_name, r->rooms_name, room);
+	if (room->hh_local.tbl != NULL)
+		HASH_DELETE(hh_local, r->rooms_local, room);
+	if (room->hh_skeleton.tbl != NULL)
+		HASH_DELETE(hh_skeleton, r->rooms_skeleton, room);
+}
 
-	if (rec->id.len != ID_LEN || !rec->has_local ||
-	    (room = calloc(1, sizeof(*room))) == NULL)
-		return NULL;
-	room->dirty.kind = RECORD_ROOM;
-	memcpy(room->id.b, rec->id.data, ID_LEN);
-	room->log.local = rec->local;
-	room->log.epoch = 1;
-	if (!record_set_string(&room->name, rec->name) ||
-	    !record_set_skeleton(&room->skeleton, rec->name)) {
-		free(room->name);
-		free(room);
-		return NULL;
-	}
+static bool
+room_index(struct registry *r, struct room *room)
+{
 	HASH_ADD(hh_id, r->rooms_id, id, sizeof(room->id), room);
 	HASH_ADD_KEYPTR(hh_name, r->rooms_name, room->name, strlen(room->name),
 	    room);
@@ -33,12 +33,90 @@ room_new(struct registry *r, const Kith__RoomRecord *rec)
 	    room);
 	HASH_ADD_KEYPTR(hh_skeleton, r->rooms_skeleton, room->skeleton,
 	    strlen(room->skeleton), room);
+	if (!table_failed(room, hh_id) && !table_failed(room, hh_name) &&
+	    !table_failed(room, hh_local) && !table_failed(room, hh_skeleton))
+		return true;
+	room_unindex(r, room);
+	return false;
+}
+
+static enum err
+room_new(struct registry *r, const Kith__RoomRecord *rec, struct room **out)
+{
+	struct room *room;
+
+	if (!rec->has_local || !record_local_free(r, rec->local) ||
+	    !record_name_valid(rec->name) ||
+	    registry_room_named(r, str_of(rec->name)) != NULL)
+		return ERR_CORRUPT;
+	if ((room = calloc(1, sizeof(*room))) == NULL)
+		return ERR_NOMEM;
+	room->dirty.kind = RECORD_ROOM;
+	memcpy(room->id.b, rec->id.data, ID_LEN);
+	room->log.local = rec->local;
+	room->log.epoch = 1;
+	if (!record_set_string(&room->name, rec->name) ||
+	    !record_set_skeleton(&room->skeleton, rec->name) ||
+	    !room_index(r, room)) {
+		free(room->skeleton);
+		free(room->name);
+		free(room);
+		return ERR_NOMEM;
+	}
 	record_seen_local(r, rec->local);
-	return room;
+	*out = room;
+	return OK;
+}
+
+static bool
+room_valid(const Kith__RoomRecord *rec)
+{
+	return rec->id.len == ID_LEN && rec->access <= ROOM_INVITE &&
+	       rec->history <= ROOM_HISTORY_JOINED &&
+	       (!rec->has_chain || rec->chain.len == 32) &&
+	       (rec->topic == NULL || strlen(rec->topic) <= ROOM_TOPIC_MAX);
+}
+
+/* A closed room is none of those that its members are in. */
+static void
+room_closes(struct room *room)
+{
+	if (room->closed)
+		return;
+	room->closed = true;
+	for (struct member *m = room->members; m != NULL; m = m->room_next)
+		if (m->state == MEMBER_JOINED)
+			m->account->njoined--;
+}
+
+static enum err
+room_fill(struct room *room, const Kith__RoomRecord *rec)
+{
+	enum err rc;
+
+	if ((rc = record_set_bytes(&room->genesis, rec->genesis)) != OK)
+		return rc;
+	if (rec->topic != NULL && !record_set_string(&room->topic, rec->topic))
+		return ERR_NOMEM;
+	room->access = (enum room_access)rec->access;
+	room->history = (enum room_history)rec->history;
+	room->retention_days = rec->retention_days;
+	room->created_ms = rec->created_ms;
+	if (rec->has_closed && rec->closed)
+		room_closes(room);
+	if (rec->has_epoch)
+		room->log.epoch = rec->epoch;
+	if (rec->has_head)
+		room->log.head.durable = room->log.head.given = rec->head;
+	if (rec->has_chain) {
+		memcpy(room->log.chain, rec->chain.data, 32);
+		memcpy(room->log.chain_given, rec->chain.data, 32);
+	}
+	return OK;
 }
 
 enum err
-record_room_put(struct registry *r, struct str value)
+record_room_put(struct registry *r, struct str key, struct str value)
 {
 	Kith__RoomRecord *rec;
 	struct room *room;
@@ -47,31 +125,15 @@ record_room_put(struct registry *r, struct str value)
 
 	rec =
 	    kith__room_record__unpack(NULL, value.n, (const uint8_t *)value.p);
-	if (rec == NULL || rec->id.len != ID_LEN)
+	if (rec == NULL || !room_valid(rec) || key.n != ID_LEN ||
+	    memcmp(key.p, rec->id.data, ID_LEN) != 0)
 		goto out;
 	memcpy(id.b, rec->id.data, ID_LEN);
 	if ((room = registry_room(r, &id)) == NULL &&
-	    (room = room_new(r, rec)) == NULL)
+	    (rc = room_new(r, rec, &room)) != OK)
 		goto out;
-	if (!record_set_bytes(&room->genesis, rec->genesis))
-		goto out;
-	if (rec->topic != NULL && !record_set_string(&room->topic, rec->topic))
-		goto out;
-	room->access = (enum room_access)rec->access;
-	room->history = (enum room_history)rec->history;
-	room->retention_days = rec->retention_days;
-	room->created_ms = rec->created_ms;
-	room->closed = rec->has_closed && rec->closed;
-	if (rec->has_epoch)
-		room->log.epoch = rec->epoch;
-	if (rec->has_head)
-		room->log.head.durable = room->log.head.given = rec->head;
-	if (rec->has_chain && rec->chain.len == 32) {
-		memcpy(room->log.chain, rec->chain.data, 32);
-		memcpy(room->log.chain_given, rec->chain.data, 32);
-	}
-	registry_touch(r, &room->dirty);
-	rc = OK;
+	if ((rc = room_fill(room, rec)) == OK)
+		registry_touch(r, &room->dirty);
 out:
 	if (rec != NULL)
 		kith__room_record__free_unpacked(rec, NULL);
@@ -97,6 +159,14 @@ room_record(const struct room *room, Kith__RoomRecord *rec)
 
 /* ---- members ------------------------------------------------------------- */
 
+static void
+member_comes(struct member *m)
+{
+	m->room->njoined++;
+	if (!m->room->closed)
+		m->account->njoined++;
+}
+
 /* Who comes back starts anew at the join. */
 static void
 member_leaves(struct registry *r, struct member *m)
@@ -104,10 +174,11 @@ member_leaves(struct registry *r, struct member *m)
 	struct device *d;
 
 	m->room->njoined--;
-	for (d = m->account->devices; d != NULL; d = d->next) {
-		device_cursor_drop(d, m->room->log.local);
-		registry_touch(r, &d->cursors_dirty);
-	}
+	if (!m->room->closed)
+		m->account->njoined--;
+	for (d = m->account->devices; d != NULL; d = d->next)
+		if (device_cursor_drop(d, m->room->log.local))
+			registry_touch(r, &d->cursors_dirty);
 }
 
 static void
@@ -128,18 +199,20 @@ member_remove(struct registry *r, struct member *m)
 	if (m->account_next != NULL)
 		m->account_next->account_prev = m->account_prev;
 	m->account->nmemberships--;
+	m->room->nmembers--;
 	HASH_DELETE(hh, r->members, m);
 	registry_forget_dirty(&m->dirty);
 	free(m);
 }
 
-static struct member *
-member_new(struct registry *r, struct room *room, struct account *a)
+static enum err
+member_new(struct registry *r, struct room *room, struct account *a,
+    struct member **out)
 {
 	struct member *m;
 
 	if ((m = calloc(1, sizeof(*m))) == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	m->dirty.kind = RECORD_MEMBER;
 	m->room = room;
 	m->account = a;
@@ -148,16 +221,49 @@ member_new(struct registry *r, struct room *room, struct account *a)
 	HASH_ADD(hh, r->members, pair, sizeof(m->pair), m);
 	if (table_failed(m, hh)) {
 		free(m);
-		return NULL;
+		return ERR_NOMEM;
 	}
 	if ((m->room_next = room->members) != NULL)
 		m->room_next->room_prev = m;
 	room->members = m;
+	room->nmembers++;
 	if ((m->account_next = a->memberships) != NULL)
 		m->account_next->account_prev = m;
 	a->memberships = m;
 	a->nmemberships++;
-	return m;
+	*out = m;
+	return OK;
+}
+
+static enum err
+member_gone(struct registry *r, struct member *m, struct str key)
+{
+	enum err rc;
+
+	if ((rc = registry_tombstone(r, RECORD_MEMBER, key)) != OK)
+		return rc;
+	if (m != NULL)
+		member_remove(r, m);
+	return OK;
+}
+
+static void
+member_fill(struct registry *r, struct member *m, const Kith__MemberRecord *rec)
+{
+	if (m->state == MEMBER_JOINED && rec->state != MEMBER_JOINED)
+		member_leaves(r, m);
+	else if (m->state != MEMBER_JOINED && rec->state == MEMBER_JOINED)
+		member_comes(m);
+	m->state = (enum member_state)rec->state;
+	m->role = (enum member_role)rec->role;
+	m->muted_until_ms = rec->muted_until_ms;
+	if (rec->has_joined_seq)
+		m->joined_seq = rec->joined_seq;
+	if (rec->has_read_ord)
+		m->read_ord = rec->read_ord;
+	if (rec->has_read_seq)
+		m->read_seq = rec->read_seq;
+	registry_touch(r, &m->dirty);
 }
 
 enum err
@@ -179,33 +285,17 @@ record_member_put(struct registry *r, struct str key, struct str value)
 	if (room == NULL || a == NULL)
 		return ERR_CORRUPT;
 	m = registry_member(r, room, a);
-	if (value.p == NULL) {
-		if (m != NULL)
-			member_remove(r, m);
-		registry_tombstone(r, RECORD_MEMBER, key);
-		return OK;
-	}
+	if (value.p == NULL)
+		return member_gone(r, m, key);
 	rec = kith__member_record__unpack(NULL, value.n,
 	    (const uint8_t *)value.p);
-	if (rec == NULL)
+	if (rec == NULL || rec->state > MEMBER_BANNED || rec->role > ROLE_OWNER)
 		goto out;
-	if (m == NULL && (m = member_new(r, room, a)) == NULL)
-		goto out;
-	if (m->state == MEMBER_JOINED && rec->state != MEMBER_JOINED)
-		member_leaves(r, m);
-	else if (m->state != MEMBER_JOINED && rec->state == MEMBER_JOINED)
-		room->njoined++;
-	m->state = (enum member_state)rec->state;
-	m->role = (enum member_role)rec->role;
-	m->muted_until_ms = rec->muted_until_ms;
-	if (rec->has_joined_seq)
-		m->joined_seq = rec->joined_seq;
-	if (rec->has_read_ord)
-		m->read_ord = rec->read_ord;
-	if (rec->has_read_seq)
-		m->read_seq = rec->read_seq;
-	registry_touch(r, &m->dirty);
 	rc = OK;
+	if (m == NULL)
+		rc = member_new(r, room, a, &m);
+	if (rc == OK)
+		member_fill(r, m, rec);
 out:
 	if (rec != NULL)
 		kith__member_record__free_unpacked(rec, NULL);

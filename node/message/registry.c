@@ -241,13 +241,30 @@ account_blocks(const struct account *a, const struct id *other)
 	return false;
 }
 
+/* They are in the order of their logs: where log is, or would be. */
+static uint32_t
+cursor_at(const struct device *d, uint32_t log)
+{
+	uint32_t from = 0, to = d->ncursors;
+
+	while (from < to) {
+		uint32_t mid = from + (to - from) / 2;
+
+		if (d->cursors[mid].log < log)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return from;
+}
+
 struct cursor *
 device_cursor(struct device *d, uint32_t log)
 {
-	for (uint32_t i = 0; i < d->ncursors; i++)
-		if (d->cursors[i].log == log)
-			return &d->cursors[i];
-	return NULL;
+	uint32_t i = cursor_at(d, log);
+
+	return i < d->ncursors && d->cursors[i].log == log ? &d->cursors[i]
+							   : NULL;
 }
 
 struct cursor *
@@ -267,19 +284,42 @@ device_cursor_set(struct device *d, uint32_t log, uint64_t seq)
 		d->cursors = c;
 		d->cursors_cap = cap;
 	}
-	c = &d->cursors[d->ncursors++];
+	c = &d->cursors[cursor_at(d, log)];
+	memmove(c + 1, c, (size_t)(d->cursors + d->ncursors - c) * sizeof(*c));
+	d->ncursors++;
 	c->log = log;
 	c->seq = seq;
 	return c;
 }
 
-void
+bool
 device_cursor_drop(struct device *d, uint32_t log)
 {
 	struct cursor *c = device_cursor(d, log);
 
-	if (c != NULL)
-		*c = d->cursors[--d->ncursors];
+	if (c == NULL)
+		return false;
+	d->ncursors--;
+	memmove(c, c + 1, (size_t)(d->cursors + d->ncursors - c) * sizeof(*c));
+	return true;
+}
+
+void
+device_free(struct device *d)
+{
+	free(d->name);
+	free(d->cursors);
+	free(d);
+}
+
+void
+conv_wait(struct conv *c)
+{
+	if (c->waiting)
+		return;
+	c->waiting = true;
+	c->wait_next = c->owner->conv_waiting;
+	c->owner->conv_waiting = c;
 }
 
 /* ---- conversations and streams ------------------------------------------- */
@@ -296,8 +336,6 @@ registry_conv_make(struct registry *r, struct conv **out, struct account *owner,
 {
 	struct conv *c;
 
-	if (HASH_CNT(hh_num, r->convs_num) >= r->limits.convs)
-		return ERR_FULL;
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return ERR_NOMEM;
 	c->dirty.kind = RECORD_CONV;
@@ -336,10 +374,6 @@ registry_stream_make(struct registry *r, struct stream **out, struct device *d,
 {
 	struct stream *s;
 
-	if (HASH_COUNT(r->streams) >= r->limits.streams)
-		return ERR_FULL;
-	if (d->nstreams >= REGISTRY_STREAMS_MAX)
-		return ERR_TOO_MANY;
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return ERR_NOMEM;
 	s->dirty.kind = RECORD_STREAM;
@@ -362,13 +396,16 @@ registry_stream_make(struct registry *r, struct stream **out, struct device *d,
 	return OK;
 }
 
-void
+enum err
 registry_stream_remove(struct registry *r, struct stream *s)
 {
 	char key[REGISTRY_KEY_MAX];
+	enum err rc;
 
-	registry_tombstone(r, RECORD_STREAM,
+	rc = registry_tombstone(r, RECORD_STREAM,
 	    (struct str){ key, record_stream_key(s, key) });
+	if (rc != OK)
+		return rc;
 	registry_forget_dirty(&s->dirty);
 	HASH_DELETE(hh, r->streams, s);
 	if (s->device_prev != NULL)
@@ -380,21 +417,23 @@ registry_stream_remove(struct registry *r, struct stream *s)
 	s->device->nstreams--;
 	sends_fini(&s->sends);
 	free(s);
+	return OK;
 }
 
-void
+enum err
 registry_tombstone(struct registry *r, uint32_t kind, struct str key)
 {
 	struct tombstone *t = calloc(1, sizeof(*t));
 
-	assert(key.n <= sizeof(t->key));
 	if (t == NULL)
-		return; /* the record stays; loading it again is harmless */
+		return ERR_NOMEM;
+	assert(key.n <= sizeof(t->key));
 	t->kind = kind;
 	t->len = (uint32_t)key.n;
 	memcpy(t->key, key.p, key.n);
 	t->next = r->tombstones;
 	r->tombstones = t;
+	return OK;
 }
 
 /* ---- the end ------------------------------------------------------------- */
@@ -411,9 +450,7 @@ account_free(struct account *a)
 	}
 	for (d = a->devices; d != NULL; d = next_device) {
 		next_device = d->next;
-		free(d->name);
-		free(d->cursors);
-		free(d);
+		device_free(d);
 	}
 	free(a->name);
 	free(a->display);

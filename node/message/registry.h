@@ -13,8 +13,9 @@
  * Ownership  the registry owns all objects; pointers stay valid until the
  *            object is removed, which happens only in registry_put.
  * Threads    none: main's.
- * Limits     registry_limits; a table that is full makes the operation that
- *            would add to it fail with ERR_FULL before it is submitted.
+ * Limits     registry_limits, for those who make drafts to keep: what has
+ *            been journalled is taken whatever they are, so that a node starts
+ *            again with smaller ones.
  */
 #ifndef NODE_MESSAGE_REGISTRY_H
 #define NODE_MESSAGE_REGISTRY_H
@@ -74,11 +75,16 @@ struct conv {
 	uint32_t incoming, read_incoming;
 	uint64_t read_seq;
 	uint64_t delivered, peer_read; /* own positions that peer has, read */
-	/* Newest incoming that devices have not confirmed, and an older one
-	 * being waited for: own position and the sender's. */
-	uint64_t wait_seq, wait_peer_seq, last_seq, last_peer_seq;
+	/* The newest incoming message, and an older one that no device has
+	 * confirmed (0: none): own position and the sender's. */
+	uint64_t last_seq, last_peer_seq, wait_seq, wait_peer_seq;
 	struct conv *wait_next; /* list at owner */
 	bool waiting;
+	/* delivered or peer_read has moved, the owner is to be told; and how
+	 * far it was told already, ahead of the journal. */
+	bool delivered_moved, read_moved;
+	uint64_t told;
+	struct conv *moved_next;
 	struct conv *next; /* list at owner */
 	UT_hash_handle hh_num, hh_pair;
 	struct {
@@ -99,9 +105,10 @@ struct device {
 	char *name;
 	uint8_t token_hash[32];
 	uint64_t created_ms, seen_ms;
-	struct cursor *cursors;
+	struct cursor *cursors; /* in the order of log */
 	uint32_t ncursors, cursors_cap;
-	bool cursors_moved; /* since they were last journalled */
+	uint64_t stored_seq; /* journalled cursor of the mailbox */
+	bool cursors_moved;  /* since they were last journalled */
 	struct device *moved_next;
 	struct stream *streams;
 	uint32_t nstreams;
@@ -130,7 +137,8 @@ struct account {
 	struct conv *convs, *conv_waiting;
 	uint32_t nconvs;
 	struct member *memberships;
-	uint32_t nmemberships;
+	uint32_t nmemberships;    /* of all states */
+	uint32_t njoined;         /* rooms that it is in and that are open */
 	struct session *sessions; /* live state, sessions.c */
 	struct watch *watchers;   /* ephemeral.c */
 	uint8_t presence;
@@ -169,8 +177,8 @@ struct room {
 	uint64_t created_ms;
 	bool closed;
 	struct conv *conv;
-	struct member *members; /* all states but MEMBER_LEFT */
-	uint32_t njoined;
+	struct member *members; /* left: only those still muted */
+	uint32_t njoined, nmembers;
 	UT_hash_handle hh_id, hh_name, hh_local, hh_skeleton;
 };
 
@@ -278,24 +286,32 @@ struct cursor *device_cursor(struct device *d, uint32_t log);
 /* Sets or adds; NULL: no memory. */
 struct cursor *device_cursor_set(struct device *d, uint32_t log, uint64_t seq);
 
-void device_cursor_drop(struct device *d, uint32_t log);
+/* False: there was none. */
+bool device_cursor_drop(struct device *d, uint32_t log);
+void device_free(struct device *d);
+
+/* c has a message that waits for a device of its owner. */
+void conv_wait(struct conv *c);
 
 /* ---- changes ------------------------------------------------------------- */
 
 /*
  * A conversation that is not durable yet: made at submit, its record goes
- * with the first entry that uses it.  ERR_FULL, ERR_NOMEM.
+ * with the first entry that uses it.  ERR_NOMEM.
  */
 enum err registry_conv_make(struct registry *r, struct conv **out,
     struct account *owner, struct account *peer, struct room *room) MUST_USE;
 
-/* Likewise a send stream; it stays when its first entry fails.  ERR_TOO_MANY:
- * the device has REGISTRY_STREAMS_MAX. */
+/* Likewise a send stream; it stays when its first entry fails. */
 enum err registry_stream_make(struct registry *r, struct stream **out,
     struct device *d, uint64_t stream, struct conv *conv) MUST_USE;
 
-/* The stream has ended (the horizon, its device is gone). */
-void registry_stream_remove(struct registry *r, struct stream *s);
+/* The stream has ended (the horizon, its device is gone).  ERR_NOMEM: it is
+ * still there. */
+enum err registry_stream_remove(struct registry *r, struct stream *s) MUST_USE;
+
+/* Without a tombstone. */
+void registry_invite_remove(struct registry *r, struct invite *i);
 
 /* New numbers for objects that are about to be submitted. */
 uint32_t registry_take_local(struct registry *r);
@@ -304,6 +320,7 @@ uint32_t registry_take_local(struct registry *r);
  * An object, whole, out of the journal or out of storage; value.p NULL
  * removes it.  Members of the record that are absent leave what is there.
  * ERR_CORRUPT: it cannot be decoded or refers to what does not exist.
+ * ERR_NOMEM: a part of it may have been taken.
  */
 enum err registry_put(struct registry *r, uint32_t kind, struct str key,
     struct str value) MUST_USE;
@@ -313,8 +330,10 @@ void registry_touch(struct registry *r, struct dirty *d);
 /* Off the list, when it is on it: the object is going. */
 void registry_forget_dirty(struct dirty *d);
 
-/* The record of an object that is gone is to be removed. */
-void registry_tombstone(struct registry *r, uint32_t kind, struct str key);
+/* The record of an object that is gone is to be removed.  Without it the
+ * object would be back after a restart: ERR_NOMEM must not be ignored. */
+enum err registry_tombstone(struct registry *r, uint32_t kind,
+    struct str key) MUST_USE;
 
 /* Walks the list; d NULL: the first.  NULL at the end. */
 struct dirty *registry_dirty_after(struct registry *r, struct dirty *d);

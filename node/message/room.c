@@ -79,6 +79,7 @@ struct new_room {
 	struct address address;
 	struct genesis genesis;
 	struct id id;
+	uint64_t gate;
 	char topic[1024 + 1];
 	Kith__RoomRecord rec;
 	Kith__MemberRecord owner;
@@ -99,17 +100,19 @@ create_check(struct message *m, struct call *c, struct new_room *n,
 	if (!str_eq(address_realm(&n->address), m->realm))
 		return ERR_REALM;
 	name = address_local(&n->address);
-	rc = gate_pass(m, c, gate_key(GATE_NAME, name.p, name.n), parked);
+	if ((rc = address_skeleton(skeleton, sizeof(skeleton), name)) != OK)
+		return rc;
+	/* Of all names that look like it. */
+	n->gate = gate_key(GATE_ROOM_NAME, skeleton, strlen(skeleton));
+	rc = gate_pass(m, c, n->gate, parked);
 	if (rc != OK || *parked)
 		return rc;
 	if (registry_room_named(&m->reg, name) != NULL)
 		return ERR_EXISTS;
-	if ((rc = address_skeleton(skeleton, sizeof(skeleton), name)) != OK)
-		return rc;
 	if (registry_room_like(&m->reg, str_of(skeleton)) != NULL)
 		return ERR_LOOKALIKE;
 	if (HASH_CNT(hh_id, m->reg.rooms_id) >= m->reg.limits.rooms ||
-	    c->account->nmemberships >= m->cfg.max_rooms_account ||
+	    c->account->njoined >= m->cfg.max_rooms_account ||
 	    HASH_COUNT(m->reg.members) >= m->reg.limits.members ||
 	    HASH_CNT(hh_num, m->reg.convs_num) >= m->reg.limits.convs)
 		return ERR_FULL;
@@ -117,29 +120,30 @@ create_check(struct message *m, struct call *c, struct new_room *n,
 }
 
 static enum err
-create_records(struct message *m, const struct call *c, struct new_room *n)
+create_records(struct message *m, const struct call *c, struct new_room *n,
+    struct draft *d)
 {
 	struct str name = address_local(&n->address);
 	uint8_t salt[GENESIS_SALT_LEN];
 	enum err rc;
 
 	random_bytes(salt, sizeof(salt));
+	kith__room_record__init(&n->rec);
+	n->rec.access = ROOM_PUBLIC;
+	n->rec.retention_days = m->cfg.default_retention_days;
+	if ((rc = settings_read(c->a, &n->rec)) != OK)
+		return rc;
 	rc = genesis_room(&n->genesis, identity_public(m->parts.node), salt,
 	    m->now_ms, m->realm, name);
 	if (rc != OK)
 		return rc;
 	n->id = n->genesis.id;
-	kith__room_record__init(&n->rec);
 	n->rec.id = record_data(n->id.b, ID_LEN);
 	n->rec.name = n->address.local;
 	n->rec.genesis = record_data(n->genesis.bytes, n->genesis.len);
-	n->rec.access = ROOM_PUBLIC;
-	n->rec.retention_days = m->cfg.default_retention_days;
 	n->rec.created_ms = m->now_ms;
 	n->rec.has_local = true;
-	n->rec.local = registry_take_local(&m->reg);
-	if ((rc = settings_read(c->a, &n->rec)) != OK)
-		return rc;
+	n->rec.local = draft_local(d);
 	if (args_has(c->a, K(topic))) {
 		memcpy(n->topic, c->a->topic.p, c->a->topic.n);
 		n->topic[c->a->topic.n] = '\0';
@@ -181,7 +185,6 @@ done_created(struct message *m, struct pending *p, enum err err)
 enum err
 op_create(struct message *m, struct call *c)
 {
-	struct str name;
 	struct new_room n;
 	struct pending *p;
 	struct draft d;
@@ -190,9 +193,9 @@ op_create(struct message *m, struct call *c)
 
 	if ((rc = create_check(m, c, &n, &parked)) != OK || parked)
 		return rc;
-	if ((rc = create_records(m, c, &n)) != OK)
-		return rc;
 	draft_init(m, &d);
+	if ((rc = create_records(m, c, &n, &d)) != OK)
+		goto out;
 	draft_event(m, &d, c, EVENT_ROOM, &n.id);
 	settings_body(&n.rec, c->a->topic, &d.body);
 	put_room(&d.puts, &n.rec);
@@ -203,8 +206,7 @@ op_create(struct message *m, struct call *c)
 		rc = ERR_NOMEM;
 	if (rc != OK)
 		goto out;
-	name = address_local(&n.address);
-	rc = submit_hold(m, p, gate_key(GATE_NAME, name.p, name.n));
+	rc = submit_hold(m, p, n.gate);
 	if (rc == OK)
 		rc = submit(m, &d, p);
 	else
@@ -228,6 +230,8 @@ owned_room(struct message *m, struct call *c, enum member_role role,
 		return rc;
 	if ((*room)->closed)
 		return ERR_NOTFOUND;
+	if (!topic_valid(c->a->reason))
+		return ERR_INVALID;
 	rc = gate_pass(m, c, room_gate(*room), parked);
 	if (rc != OK || *parked)
 		return rc;

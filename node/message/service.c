@@ -66,22 +66,23 @@ enum err
 message_replay(void *arg, uint64_t index, struct str data)
 {
 	struct message *m = arg;
-	struct entry *e;
+	struct entry *e = NULL;
 	enum err rc;
 
 	/* What was loaded came out of storage: nothing of it is news. */
 	if (m->next_index == 0)
 		registry_clean(&m->reg);
-	if ((rc = entry_decode(&e, data)) != OK) {
+	rc = entry_decode(&e, data);
+	if (rc == OK && e->index != index)
+		rc = ERR_CORRUPT;
+	else if (rc == OK && (rc = apply_entry(m, e)) == OK &&
+		 (rc = batch_add(m, e)) == OK)
+		rc = publish_cached(m, e);
+	entry_unref(e);
+	if (rc != OK)
 		log_alert("message", "entry refused index=%llu why=%s",
 		    (unsigned long long)index, err_code(rc));
-		return rc;
-	}
-	assert(e->index == index);
 	m->next_index = index + 1;
-	if ((rc = apply_entry(m, e)) == OK && (rc = batch_add(m, e)) == OK)
-		rc = publish_replayed(m, e);
-	entry_unref(e);
 	return rc;
 }
 
@@ -90,7 +91,7 @@ message_prepare(struct message *m, struct cache *cache, struct storage *storage)
 {
 	m->parts.cache = cache;
 	m->parts.storage = storage;
-	m->applied_index = storage_applied(storage);
+	m->handed_index = m->applied_index = storage_applied(storage);
 	cache_applied(cache, m->applied_index);
 }
 
@@ -103,6 +104,7 @@ message_start(struct message *m, const struct message_parts *parts)
 	m->next_index = queue_next_index(parts->queue);
 	m->term = queue_term(parts->queue);
 	m->started = true;
+	markers_tell(m); /* nobody: what was replayed is no news */
 	return OK;
 }
 
@@ -129,6 +131,8 @@ message_tick(struct message *m)
 	direct_tick(m);
 	alert_flush(m);
 	expire_tick(m);
+	erasures_tick(m);
+	notify_tick(m->parts.notify, m->now);
 	storage_watch(m);
 }
 
@@ -177,8 +181,9 @@ message_free(struct message *m)
 	for (size_t i = 0; i < m->ncommitted; i++)
 		entry_unref(m->committed[i]);
 	free(m->committed);
-	free(m->erasures);
+	erasures_free_all(m);
 	direct_free_all(m);
+	ephemeral_free_all(m);
 	alert_free_all(m);
 	bytes_fini(&m->scratch);
 	registry_fini(&m->reg);

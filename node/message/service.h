@@ -18,7 +18,10 @@
 #define BATCH_ENTRIES     8192 /* handed to storage at once, at the most */
 #define BATCH_MS          250  /* and how long it may wait for more */
 #define BATCHES_UNDER_WAY 2
-#define CURSORS_MS        1000
+
+/* Room for any address of this realm, and for a corrupt one. */
+#define ADDRESS_ROOM_FOR (ADDRESS_LOCAL_MAX + ADDRESS_REALM_MAX + 3)
+#define CURSORS_MS       1000
 
 struct message;
 struct pending;
@@ -39,6 +42,7 @@ enum gate_kind {
 	GATE_ACCOUNT,
 	GATE_ROOM,
 	GATE_NAME,
+	GATE_ROOM_NAME,
 	GATE_STREAM,
 	GATE_INVITE,
 	GATE_BAN
@@ -49,9 +53,11 @@ struct resumed {
 	struct entry *found; /* of the history look-up, or NULL */
 	struct place place;  /* of found, in the conversation asked for */
 	bool looked_up;
+	bool waited; /* at a gate, and is run from the beginning */
 	bool hashed; /* the password pool has answered */
 	bool password_ok;
-	const char *hash; /* of a new password */
+	const char *checked; /* what it was checked against */
+	const char *hash;    /* of a new password */
 };
 
 struct call {
@@ -66,13 +72,15 @@ struct call {
 
 /* What becomes of an event on this node, before it is submitted. */
 struct draft {
+	struct message *m;
 	struct event_header h;
 	struct event_body body;
-	bool has_event;
+	bool has_event, submitted;
 	struct conv *convs[ENTRY_PLACES]; /* NULL: the log made by it */
 	uint32_t nconvs;
 	uint32_t new_conv;
 	struct id new_id;
+	uint32_t new_local;
 	struct put_list puts;
 };
 
@@ -119,18 +127,18 @@ struct message {
 	/* the next batch for storage */
 	struct entry **committed;
 	size_t ncommitted, committed_cap;
-	struct event_id *erasures;
-	size_t nerasures, erasures_cap;
+	struct erasure *erasures;     /* not yet applied by storage */
 	struct storage_expire expire; /* conv 0: none */
 	struct mono batch_since, cursors_since, second_since;
-	struct device *moved; /* devices whose cursors moved */
-	uint64_t applied_index;
+	struct device *moved;                 /* devices whose cursors moved */
+	struct conv *moved_convs;             /* whose owners are to be told */
+	uint64_t handed_index, applied_index; /* to and by storage */
 	struct direct *directs;
 	struct alert *alerts;
 	uint32_t registrations; /* in this hour */
 	struct mono hour_since;
 	struct mono expire_since;
-	uint32_t expire_next;
+	uint32_t expire_next, expire_bucket;
 	struct {
 		uint64_t ops[OP_COUNT], errors[ERR_COUNT];
 		uint64_t committed, direct, acked_us_sum, acked_us_count;
@@ -183,11 +191,14 @@ void draft_fini(struct draft *d);
 void draft_event(struct message *m, struct draft *d, const struct call *c,
     enum event_kind kind, const struct id *target);
 /* Adds a place; makes the conversation when there is none. */
+/* ERR_FULL: there are as many conversations as may be. */
 enum err draft_mailbox(struct message *m, struct draft *d,
     struct account *owner, struct account *peer) MUST_USE;
 enum err draft_room(struct message *m, struct draft *d,
     struct room *room) MUST_USE;
 
+/* The number of the log of an account or room that the entry makes. */
+uint32_t draft_local(struct draft *d);
 void draft_new_log(struct message *m, struct draft *d, const struct id *id);
 
 /* A pending that answers c.  NULL: no memory.  c may be NULL. */
@@ -209,7 +220,7 @@ void submit_stream(struct pending *p, struct stream *s, uint64_t number);
 
 /* Answers with event, pos and time: the usual pending_done. */
 void done_placed(struct message *m, struct pending *p, enum err err);
-/* Answers with {}. */
+/* Answers with {}; closes the connection when its device is gone. */
 void done_ok(struct message *m, struct pending *p, enum err err);
 
 /* ---- apply.c ------------------------------------------------------------- */
@@ -220,22 +231,36 @@ enum err apply_entry(struct message *m, const struct entry *e) MUST_USE;
 /* ---- batch.c ------------------------------------------------------------- */
 
 enum err batch_add(struct message *m, struct entry *e) MUST_USE;
-enum err batch_erase(struct message *m, const struct event_id *id) MUST_USE;
 /* Pointers of conv up to seq go with the next batch. */
 void batch_expire(struct message *m, uint32_t conv, uint64_t seq);
 void batch_tick(struct message *m);
 /* Alerts when storage cannot write or the journal fills up. */
 void storage_watch(struct message *m);
 
+/* ---- erase.c ------------------------------------------------------------- */
+
+/* The event is redacted by the entry at index. */
+enum err batch_erase(struct message *m, const struct event_id *id,
+    uint64_t index) MUST_USE;
+/* Is it erased, or about to be? */
+bool event_erased(struct message *m, const struct event *ev);
+/* Those not handed over yet go with b. */
+enum err erasures_batch(struct message *m, struct storage_batch *b) MUST_USE;
+/* After applied_index has moved. */
+void erasures_applied(struct message *m);
+void erasures_tick(struct message *m);
+void erasures_free_all(struct message *m);
+
 /* ---- publish.c ----------------------------------------------------------- */
 
-/* Puts e into the cache and the feeds; accepted: of its request. */
+/* Into the cache, which with storage must have everything: after ERR_NOMEM
+ * there is no going on. */
+enum err publish_cached(struct message *m, struct entry *e) MUST_USE;
+/* To the feeds; accepted: of its request. */
 void publish_entry(struct message *m, struct entry *e, struct mono accepted);
 /* A frame of one position; NULL: no memory. */
 struct frame *publish_frame(struct message *m, const struct entry *e,
     const struct place *place, uint32_t log) MUST_USE;
-/* At start: into the cache. */
-enum err publish_replayed(struct message *m, struct entry *e) MUST_USE;
 
 /* ---- format.c ------------------------------------------------------------ */
 
@@ -266,10 +291,11 @@ const char *role_name(uint32_t role);
 enum err read_for_call(struct message *m, struct storage_read *r,
     struct request *rq, uint64_t hold) MUST_USE;
 /* Takes r; the result goes to expiry_found. */
-enum err read_for_expiry(struct message *m, struct storage_read *r) MUST_USE;
-/* The session's feed lacks what comes after `after' of the log. */
-void read_feed(struct message *m, struct session *s, struct log_state *log,
-    struct account *owner, struct room *room, uint64_t after);
+enum err read_for_expiry(struct message *m, struct storage_read *r,
+    uint32_t days) MUST_USE;
+/* Tells a client that positions of a log will not come; NULL: no memory. */
+struct frame *gap_frame(struct message *m, const struct log_state *log,
+    uint64_t from, uint64_t to) MUST_USE;
 /* A page of conv, answered to c; c->kept when it takes longer. */
 enum err read_page(struct message *m, struct call *c, struct conv *conv,
     uint64_t floor) MUST_USE;
@@ -297,7 +323,7 @@ enum err find_event(struct message *m, struct call *c, struct conv *conv,
 enum err find_at(struct message *m, struct call *c, struct conv *conv,
     uint64_t seq, uint64_t hold, struct cache_item *out, bool *parked) MUST_USE;
 
-/* "name@realm" of a, written to out (ADDRESS_MAX + 1). */
+/* "name@realm" of a, written to out (ADDRESS_ROOM_FOR). */
 struct str account_address(struct message *m, const struct account *a,
     char *out);
 
@@ -352,6 +378,9 @@ enum err draft_account(struct message *m, struct draft *d,
 enum err password_wait(struct message *m, struct call *c, bool check,
     const char *stored, struct str password, struct str fresh) MUST_USE;
 
+/* It was, and against the hash that a (NULL: nobody) still has. */
+bool password_checked(const struct call *c, const struct account *a);
+
 /* ---- room.c -------------------------------------------------------------- */
 
 enum err role_parse(struct str text, uint32_t *out) MUST_USE;
@@ -372,6 +401,8 @@ void session_login(struct message *m, struct session *s, struct device *d);
 enum err session_feed(struct message *m, struct session *s,
     const struct args *a) MUST_USE;
 void session_gone(struct message *m, struct session *s);
+/* Nothing more is done on its behalf; somebody closes it. */
+void session_end(struct message *m, struct session *s);
 /* Runs fn for each session of a (of device num, when not 0). */
 void sessions_of(struct message *m, const struct account *a, uint32_t num,
     void (*fn)(struct message *m, struct session *s, void *arg), void *arg);
@@ -386,20 +417,30 @@ void cursors_tick(struct message *m);
 
 /* ---- marker.c ------------------------------------------------------------ */
 
-/* A direct message was placed: it waits for the recipient's devices. */
+/* Parts of the reducer, see apply.c.  Something said directly has its places:
+ * it waits for the recipient's devices. */
 void marker_sent(struct message *m, const struct entry *e);
-/* Somebody has read: tells the author of what was read. */
-void marker_read(struct message *m, const struct event *ev);
+/* The owner of c has said something: what came before was read. */
+void marker_answered(struct message *m, struct conv *c);
+/* Somebody has read c up to seq. */
+void marker_read(struct message *m, struct conv *c, uint64_t seq);
+/* The cursors of the device of that key have been journalled. */
+void marker_stored(struct message *m, struct str key);
+/* Those whose messages have come further are told. */
+void markers_tell(struct message *m);
 
 /* ---- expire.c ------------------------------------------------------------ */
 
 /* Retention of rooms, the end of silent streams, old invites. */
 void expire_tick(struct message *m);
-void expiry_found(struct message *m, struct storage_read *r);
+void expiry_found(struct message *m, struct storage_read *r, uint32_t days);
 
 /* ---- ephemeral.c --------------------------------------------------------- */
 
 void ephemeral_session_gone(struct message *m, struct session *s);
+/* Those whom a has blocked watch it no more. */
+void ephemeral_blocked(struct message *m, struct account *a);
+void ephemeral_free_all(struct message *m);
 
 /* ---- direct.c ------------------------------------------------------------ */
 

@@ -10,6 +10,15 @@
 #include "node/message/service.h"
 
 #define CURSORS_AN_ENTRY 128
+#define CURSORS_BYTES    (ENTRY_MAX - 4096)
+
+/* It goes with the cursors. */
+static void
+device_seen(struct message *m, struct device *d)
+{
+	d->seen_ms = m->now_ms;
+	cursor_moved(m, d);
+}
 
 void
 session_login(struct message *m, struct session *s, struct device *d)
@@ -23,26 +32,32 @@ session_login(struct message *m, struct session *s, struct device *d)
 	if ((s->peer_next = a->sessions) != NULL)
 		s->peer_next->peer_prev = s;
 	a->sessions = s;
-	d->seen_ms = m->now_ms;
+	device_seen(m, d);
 }
 
-/* Where the feed of a log starts for this device. */
-static uint64_t
-feed_start(struct device *d, const struct log_state *log, uint64_t otherwise)
-{
-	struct cursor *c = device_cursor(d, log->local);
-
-	return c != NULL ? c->seq + 1 : otherwise;
-}
-
+/*
+ * Subscribes from what the device has stored on, but not to what is below
+ * `least'.  Without a cursor that is where it starts.
+ */
 static enum err
-feed_add(struct message *m, struct session *s, const struct log_state *log,
-    uint64_t next)
+feed_add(struct message *m, struct session *s, struct log_state *log,
+    uint64_t least, const struct args *a)
 {
-	if (next > log->head.durable + 1)
-		next = log->head.durable + 1;
-	return notify_subscribe(m->parts.notify, s, log->local, next,
-	    log->head.durable);
+	struct cursor *c = device_cursor(s->device, log->local);
+	uint64_t next = c != NULL && c->seq >= least ? c->seq + 1 : least;
+	uint64_t head = log->head.durable, most = a->limit;
+	struct frame *gap;
+
+	if (next > head + 1 || next == 0)
+		next = head + 1;
+	if (args_has(a, K(limit)) && head + 1 - next > most) {
+		gap = gap_frame(m, log, next, head - most);
+		if (gap == NULL ||
+		    !notify_send(m->parts.notify, &s->conn, gap, 0))
+			return ERR_NOMEM;
+		next = head - most + 1;
+	}
+	return notify_subscribe(m->parts.notify, s, log->local, next, head);
 }
 
 enum err
@@ -53,19 +68,16 @@ session_feed(struct message *m, struct session *s, const struct args *a)
 
 	s->states = a->states;
 	s->presence = a->presence;
-	s->limit = a->limit;
 	if (s->live)
 		return OK;
 	s->live = true;
-	rc = feed_add(m, s, &acc->log,
-	    feed_start(s->device, &acc->log, acc->log.head.durable + 1));
+	/* Devices have a cursor of their mailbox from the beginning. */
+	rc = feed_add(m, s, &acc->log, 1, a);
 	for (struct member *mem = acc->memberships; mem != NULL && rc == OK;
-	     mem = mem->account_next) {
-		if (mem->state != MEMBER_JOINED || mem->room->closed)
-			continue;
-		rc = feed_add(m, s, &mem->room->log,
-		    feed_start(s->device, &mem->room->log, mem->joined_seq));
-	}
+	     mem = mem->account_next)
+		if (mem->state == MEMBER_JOINED && !mem->room->closed)
+			rc =
+			    feed_add(m, s, &mem->room->log, mem->joined_seq, a);
 	return rc;
 }
 
@@ -77,6 +89,7 @@ session_gone(struct message *m, struct session *s)
 
 	ephemeral_session_gone(m, s);
 	direct_session_gone(m, s);
+	notify_unsubscribe_all(m->parts.notify, s);
 	if (a == NULL)
 		return;
 	if (s->peer_prev != NULL)
@@ -88,7 +101,14 @@ session_gone(struct message *m, struct session *s)
 	s->account = NULL;
 	s->device = NULL;
 	if (d != NULL)
-		d->seen_ms = m->now_ms;
+		device_seen(m, d);
+}
+
+void
+session_end(struct message *m, struct session *s)
+{
+	s->closing = true;
+	session_gone(m, s);
 }
 
 void
@@ -118,8 +138,7 @@ session_bye(struct message *m, struct session *s, enum err why)
 	notify_text(m->parts.notify, &s->conn, (struct str){ b.p, b.n },
 	    DELIVER_CLOSE);
 	bytes_fini(&b);
-	/* Nothing more is done on its behalf while it closes. */
-	session_gone(m, s);
+	session_end(m, s);
 }
 
 struct tell_args {
@@ -171,18 +190,38 @@ cursor_forget(struct message *m, struct device *d)
 	d->cursors_moved = false;
 }
 
+/* Into the list, if there is room for it beside what is there. */
 static enum err
 put_device_cursors(struct message *m, struct put_list *l,
-    const struct device *d)
+    const struct device *d, bool *fits)
 {
 	struct bytes value;
 	enum err rc;
 
 	bytes_init(&value, 1 << 20);
 	rc = encode_cursors(d, &m->reg, &value);
-	if (rc == OK)
+	*fits = l->n == 0 || l->memory.n + value.n + 1024 <= CURSORS_BYTES;
+	if (rc == OK && *fits)
 		put_cursors(l, d, (struct str){ value.p, value.n });
 	bytes_fini(&value);
+	return rc;
+}
+
+/* As many devices from d on as one entry holds; *next: the one after. */
+static enum err
+draft_cursors(struct message *m, struct draft *draft, struct device *d,
+    struct device **next)
+{
+	bool fits = true;
+	enum err rc = OK;
+
+	for (unsigned i = 0; d != NULL && i < CURSORS_AN_ENTRY; i++) {
+		rc = put_device_cursors(m, &draft->puts, d, &fits);
+		if (rc != OK || !fits)
+			break;
+		d = d->moved_next;
+	}
+	*next = d;
 	return rc;
 }
 
@@ -193,7 +232,7 @@ put_device_cursors(struct message *m, struct put_list *l,
 void
 cursors_tick(struct message *m)
 {
-	struct device *d, *list = m->moved;
+	struct device *next, *list = m->moved;
 	struct pending *p;
 	struct draft draft;
 	enum err rc = OK;
@@ -204,18 +243,13 @@ cursors_tick(struct message *m)
 	m->cursors_since = m->now;
 	while (list != NULL && rc == OK) {
 		draft_init(m, &draft);
-		d = list;
-		for (unsigned i = 0;
-		     d != NULL && i < CURSORS_AN_ENTRY && rc == OK &&
-		     draft.puts.memory.n < ENTRY_MAX / 2;
-		     i++, d = d->moved_next)
-			rc = put_device_cursors(m, &draft.puts, d);
+		rc = draft_cursors(m, &draft, list, &next);
 		if (rc == OK && (p = pending_new(NULL, NULL)) == NULL)
 			rc = ERR_NOMEM;
 		else if (rc == OK)
 			rc = submit(m, &draft, p);
 		draft_fini(&draft);
-		for (; rc == OK && list != d; list = list->moved_next)
+		for (; rc == OK && list != next; list = list->moved_next)
 			list->cursors_moved = false;
 	}
 	m->moved = list;

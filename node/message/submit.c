@@ -18,19 +18,38 @@
 void
 draft_init(struct message *m, struct draft *d)
 {
-	(void)m;
+	d->m = m;
 	memset(&d->h, 0, sizeof(d->h));
 	memset(&d->body, 0, sizeof(d->body));
 	d->has_event = false;
+	d->submitted = false;
 	d->nconvs = 0;
 	d->new_conv = 0;
+	d->new_local = 0;
 	put_list_init(&d->puts);
 }
 
+/* Numbers that nobody got can be given again. */
 void
 draft_fini(struct draft *d)
 {
+	struct registry *r = &d->m->reg;
+
+	if (!d->submitted && d->new_conv != 0 &&
+	    d->new_conv + 1 == r->next_conv)
+		r->next_conv--;
+	if (!d->submitted && d->new_local != 0 &&
+	    d->new_local + 1 == r->next_local)
+		r->next_local--;
 	put_list_fini(&d->puts);
+}
+
+uint32_t
+draft_local(struct draft *d)
+{
+	assert(d->new_local == 0);
+	d->new_local = registry_take_local(&d->m->reg);
+	return d->new_local;
 }
 
 void
@@ -64,9 +83,13 @@ draft_mailbox(struct message *m, struct draft *d, struct account *owner,
 	struct conv *conv = registry_conv_between(&m->reg, owner, peer);
 	enum err rc;
 
-	if (conv == NULL &&
-	    (rc = registry_conv_make(&m->reg, &conv, owner, peer, NULL)) != OK)
-		return rc;
+	if (conv == NULL) {
+		if (HASH_CNT(hh_num, m->reg.convs_num) >= m->reg.limits.convs)
+			return ERR_FULL;
+		rc = registry_conv_make(&m->reg, &conv, owner, peer, NULL);
+		if (rc != OK)
+			return rc;
+	}
 	draft_conv(d, conv);
 	return OK;
 }
@@ -322,6 +345,7 @@ submit(struct message *m, struct draft *d, struct pending *p)
 		goto fail;
 	numbers_give(m, d, p->entry);
 	memcpy(p->convs, d->convs, sizeof(p->convs));
+	d->submitted = true;
 	if (p->stream != NULL)
 		p->stream->given = p->number;
 	m->next_index++;
@@ -354,34 +378,52 @@ pending_pop(struct message *m)
 	return p;
 }
 
-/*
- * Devices that e revokes are about to go: their sessions end first.  The one
- * that asked for it is answered before it is closed (done_logout).
- */
+/* A device goes: neither its sessions nor what it has under way, here or on
+ * the list of cursors, may name it any more. */
+static void
+device_detach(struct message *m, struct device *d, const struct conn_ref *asker)
+{
+	struct session *s, *next;
+
+	for (s = d->account->sessions; s != NULL; s = next) {
+		next = s->peer_next;
+		if (s->device != d)
+			continue;
+		/* Who asked for it is answered before it is closed. */
+		if (memcmp(&s->conn, asker, sizeof(s->conn)) == 0)
+			session_end(m, s);
+		else
+			session_bye(m, s, ERR_CREDENTIALS);
+	}
+	for (struct pending *p = m->pending; p != NULL; p = p->next)
+		if (p->stream != NULL && p->stream->device == d)
+			p->stream = NULL;
+	cursor_forget(m, d);
+}
+
 static void
 detach_revoked(struct message *m, const struct pending *p)
 {
 	const struct entry *e = p->entry;
-	struct session *s, *next;
 	struct device *d;
 
 	for (uint32_t i = 0; i < e->nputs; i++) {
 		if (e->puts[i].kind != RECORD_DEVICE ||
 		    e->puts[i].value.p != NULL)
 			continue;
-		if ((d = record_device(&m->reg, e->puts[i].key)) == NULL)
-			continue;
-		cursor_forget(m, d);
-		for (s = d->account->sessions; s != NULL; s = next) {
-			next = s->peer_next;
-			if (s->device != d)
-				continue;
-			if (memcmp(&s->conn, &p->conn, sizeof(s->conn)) == 0)
-				session_gone(m, s);
-			else
-				session_bye(m, s, ERR_CREDENTIALS);
-		}
+		if ((d = record_device(&m->reg, e->puts[i].key)) != NULL)
+			device_detach(m, d, &p->conn);
 	}
+}
+
+static enum err
+committed_apply(struct message *m, struct entry *e)
+{
+	enum err rc;
+
+	if ((rc = apply_entry(m, e)) == OK && (rc = batch_add(m, e)) == OK)
+		rc = publish_cached(m, e);
+	return rc;
 }
 
 static void
@@ -390,13 +432,14 @@ committed(struct message *m, struct pending *p)
 	detach_revoked(m, p);
 	/* The journal holds it now, so nothing below may undo it.  The reducer
 	 * can fail only for lack of memory. */
-	if (apply_entry(m, p->entry) != OK || batch_add(m, p->entry) != OK) {
+	if (committed_apply(m, p->entry) != OK) {
 		log_alert("message", "out of memory index=%llu: restart",
 		    (unsigned long long)p->entry->index);
 		abort();
 	}
 	m->stats.committed++;
 	publish_entry(m, p->entry, p->accepted);
+	markers_tell(m);
 	if (p->done != NULL)
 		p->done(m, p, OK);
 	pending_open_gates(m, p);
@@ -452,6 +495,7 @@ queue_state(struct message *m, const struct queue_item *it)
 	case QUEUE_FAILED:
 		m->term = it->term;
 		m->next_index = it->index;
+		m->recovering = false;
 		degrade(m, it->err);
 		break;
 	case QUEUE_RECOVERED:
@@ -492,12 +536,18 @@ message_queue_done(struct message *m, struct channel_item *items)
 void
 done_ok(struct message *m, struct pending *p, enum err err)
 {
+	struct session *s = NULL;
+
 	if (p->id == 0)
 		return;
-	if (err == OK)
-		answer_ok(m, &p->conn, p->id, 0);
-	else
+	if (err != OK) {
 		answer_error(m, &p->conn, p->id, err, NULL);
+		return;
+	}
+	if (p->conn.worker != CONN_CONTROL)
+		s = notify_find(m->parts.notify, &p->conn);
+	answer_ok(m, &p->conn, p->id,
+	    s != NULL && s->closing ? DELIVER_CLOSE : 0);
 }
 
 void

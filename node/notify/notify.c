@@ -9,14 +9,19 @@
 
 #define WORKERS_MAX 64
 
-/* A session follows a log. */
+/*
+ * A session follows a log.  In order: frames are pushed as they are published.
+ * Else it is behind, and queued (to be fetched), or fetching, or neither: the
+ * source has failed.
+ */
 struct sub {
 	struct session *session;
 	struct sub *next; /* of the session */
 	uint32_t log;
 	uint32_t at;  /* in the log's array */
 	uint64_t pos; /* next position to push */
-	bool behind, fetching;
+	bool behind, queued, fetching;
+	struct sub *queue_next, *queue_prev;
 };
 
 struct follow {
@@ -35,9 +40,15 @@ struct notify {
 		uint32_t nslots;
 		struct delivery *delivery;
 		bool congested;
+		struct session_list {
+			struct session *head, *tail;
+		} pump; /* sessions with something queued */
 	} workers[WORKERS_MAX];
+	unsigned turn_worker; /* whose turn it is to be fed */
 	struct follow *follows;
-	struct session *pump; /* sessions that may be behind */
+	struct session_list retry; /* with something failed */
+	struct mono retry_since;
+	size_t turn_bytes; /* fed in this turn */
 	struct notify_stats stats;
 };
 
@@ -123,18 +134,59 @@ notify_each(struct notify *n, bool (*fn)(void *arg, struct session *s),
 				return;
 }
 
+/* The lists of sessions work alike; link_of tells which link is meant. */
+static struct session_link *
+link_of(struct notify *n, const struct session_list *l, struct session *s)
+{
+	return l == &n->retry ? &s->retry : &s->pump;
+}
+
+static struct session_list *
+pump_of(struct notify *n, const struct session *s)
+{
+	return &n->workers[s->conn.worker].pump;
+}
+
+static void
+list_add(struct notify *n, struct session_list *l, struct session *s)
+{
+	struct session_link *k = link_of(n, l, s);
+
+	if (k->on)
+		return;
+	k->on = true;
+	k->next = NULL;
+	if ((k->prev = l->tail) != NULL)
+		link_of(n, l, l->tail)->next = s;
+	else
+		l->head = s;
+	l->tail = s;
+}
+
+static void
+list_remove(struct notify *n, struct session_list *l, struct session *s)
+{
+	struct session_link *k = link_of(n, l, s);
+
+	if (!k->on)
+		return;
+	k->on = false;
+	if (k->prev != NULL)
+		link_of(n, l, k->prev)->next = k->next;
+	else
+		l->head = k->next;
+	if (k->next != NULL)
+		link_of(n, l, k->next)->prev = k->prev;
+	else
+		l->tail = k->prev;
+}
+
 void
 notify_closed(struct notify *n, struct session *s)
 {
-	struct session **at;
-
-	while (s->subs != NULL)
-		notify_unsubscribe(n, s, s->subs->log);
-	if (s->pumping) {
-		for (at = &n->pump; *at != s; at = &(*at)->pump_next)
-			;
-		*at = s->pump_next;
-	}
+	notify_unsubscribe_all(n, s);
+	list_remove(n, pump_of(n, s), s);
+	list_remove(n, &n->retry, s);
 	n->stats.sessions--;
 	n->workers[s->conn.worker].slots[s->conn.slot] = NULL;
 	free(s);
@@ -165,7 +217,7 @@ delivery_slot(struct notify *n, unsigned worker)
 	return &d->v[d->n++];
 }
 
-void
+bool
 notify_send(struct notify *n, const struct conn_ref *conn, struct frame *frame,
     uint32_t flags)
 {
@@ -175,12 +227,13 @@ notify_send(struct notify *n, const struct conn_ref *conn, struct frame *frame,
 		if (frame != NULL)
 			frame_unref(frame);
 		log_warning("notify", "no memory for a delivery");
-		return;
+		return false;
 	}
 	d->slot = conn->slot;
 	d->gen = conn->gen;
 	d->frame = frame;
 	d->flags = flags;
+	return true;
 }
 
 void
@@ -193,7 +246,7 @@ notify_text(struct notify *n, const struct conn_ref *conn, struct str text,
 		log_warning("notify", "no memory for an answer");
 		flags |= DELIVER_CLOSE;
 	}
-	notify_send(n, conn, f, flags);
+	(void)notify_send(n, conn, f, flags);
 }
 
 /* ---- subscriptions ------------------------------------------------------- */
@@ -217,20 +270,53 @@ sub_find(struct session *s, uint32_t log)
 }
 
 static void
-pump_later(struct notify *n, struct session *s)
+sub_queue(struct notify *n, struct sub *sub)
 {
-	if (s->pumping)
+	struct session *s = sub->session;
+
+	if (sub->queued || sub->fetching)
 		return;
-	s->pumping = true;
-	s->pump_next = n->pump;
-	n->pump = s;
+	sub->queued = true;
+	sub->queue_next = NULL;
+	if ((sub->queue_prev = s->behind_tail) != NULL)
+		s->behind_tail->queue_next = sub;
+	else
+		s->behind = sub;
+	s->behind_tail = sub;
+	list_add(n, pump_of(n, s), s);
+}
+
+static void
+sub_unqueue(struct sub *sub)
+{
+	struct session *s = sub->session;
+
+	if (!sub->queued)
+		return;
+	sub->queued = false;
+	if (sub->queue_prev != NULL)
+		sub->queue_prev->queue_next = sub->queue_next;
+	else
+		s->behind = sub->queue_next;
+	if (sub->queue_next != NULL)
+		sub->queue_next->queue_prev = sub->queue_prev;
+	else
+		s->behind_tail = sub->queue_prev;
 }
 
 static void
 sub_behind(struct notify *n, struct sub *sub)
 {
 	sub->behind = true;
-	pump_later(n, sub->session);
+	sub_queue(n, sub);
+}
+
+/* What it lacks cannot be had now. */
+static void
+sub_failed(struct notify *n, struct sub *sub)
+{
+	sub->behind = true;
+	list_add(n, &n->retry, sub->session);
 }
 
 static struct follow *
@@ -315,6 +401,7 @@ notify_unsubscribe(struct notify *n, struct session *s, uint32_t log)
 	if ((sub = *at) == NULL)
 		return;
 	assert(f != NULL && f->subs[sub->at] == sub);
+	sub_unqueue(sub);
 	*at = sub->next;
 	s->nsubs--;
 	f->subs[sub->at] = f->subs[--f->n];
@@ -322,6 +409,13 @@ notify_unsubscribe(struct notify *n, struct session *s, uint32_t log)
 	free(sub);
 	follow_drop_empty(n, f);
 	n->stats.subs--;
+}
+
+void
+notify_unsubscribe_all(struct notify *n, struct session *s)
+{
+	while (s->subs != NULL)
+		notify_unsubscribe(n, s, s->subs->log);
 }
 
 uint32_t
@@ -364,54 +458,98 @@ notify_publish(struct notify *n, struct frame *frame)
 				sub_behind(n, sub);
 			continue;
 		}
+		taken++;
+		if (!notify_send(n, &s->conn, frame, 0)) {
+			sub_failed(n, sub);
+			continue;
+		}
 		sub->pos++;
 		s->pushed++;
-		notify_send(n, &s->conn, frame, 0);
-		taken++;
+		n->stats.deliveries++;
 	}
-	n->stats.deliveries += taken;
 	for (unsigned i = taken; i < f->n + 1; i++)
 		frame_unref(frame);
 }
 
 void
+notify_missed(struct notify *n, uint32_t log, uint64_t seq)
+{
+	struct follow *f = follow_find(n, log);
+
+	for (uint32_t i = 0; f != NULL && i < f->n; i++)
+		if (!f->subs[i]->behind && f->subs[i]->pos <= seq)
+			sub_failed(n, f->subs[i]);
+}
+
+static void
+item_drop(const struct notify_item *it)
+{
+	if (it->gap != NULL)
+		frame_unref(it->gap);
+	if (it->frame != NULL)
+		frame_unref(it->frame);
+}
+
+/* False: no memory; nothing was lost, it is to be fetched again. */
+static bool
+item_send(struct notify *n, struct sub *sub, const struct notify_item *it)
+{
+	struct session *s = sub->session;
+
+	if (it->gap != NULL && !notify_send(n, &s->conn, it->gap, 0)) {
+		if (it->frame != NULL)
+			frame_unref(it->frame);
+		return false;
+	}
+	if (it->frame != NULL) {
+		n->turn_bytes += it->frame->len;
+		if (!notify_send(n, &s->conn, it->frame, 0))
+			return false;
+		s->pushed++;
+		n->stats.deliveries++;
+	}
+	sub->pos = it->seq + 1;
+	return true;
+}
+
+void
 notify_fed(struct notify *n, const struct conn_ref *conn, uint32_t log,
-    const struct notify_item *items, size_t nitems, uint64_t head,
-    struct frame *gap, enum err err)
+    uint64_t after, const struct notify_item *items, size_t nitems,
+    uint64_t head, enum err err)
 {
 	struct session *s = notify_find(n, conn);
 	struct sub *sub = s != NULL ? sub_find(s, log) : NULL;
+	bool failed = err != OK, wanted;
 	size_t i = 0;
 
-	if (sub != NULL)
-		sub->fetching = false;
-	/* Rewound or suspended meanwhile: the next fetch starts right. */
-	if (sub == NULL || err != OK || session_paused(n, s)) {
-		if (gap != NULL)
-			frame_unref(gap);
-	} else {
-		if (gap != NULL)
-			notify_send(n, conn, gap, 0);
-		for (; i < nitems; i++) {
-			if (items[i].seq < sub->pos) {
-				frame_unref(items[i].frame);
-				continue;
-			}
-			sub->pos = items[i].seq + 1;
-			s->pushed++;
-			n->stats.deliveries++;
-			notify_send(n, conn, items[i].frame, 0);
-		}
-		if (nitems == 0 && sub->pos <= head)
-			sub->pos = head + 1; /* all expired */
-	}
+	assert(n->stats.fetching > 0);
+	n->stats.fetching--;
+	/* Rewound, left and come back, or suspended meanwhile: what is needed
+	 * now is asked for anew. */
+	wanted = sub != NULL && sub->pos == after + 1 && !session_paused(n, s);
+	while (wanted && !failed && i < nitems)
+		failed = !item_send(n, sub, &items[i++]);
 	for (; i < nitems; i++)
-		frame_unref(items[i].frame);
+		item_drop(&items[i]);
 	if (sub == NULL)
 		return;
+	sub->fetching = false;
 	sub->behind = sub->pos <= head;
-	if (sub->behind)
-		pump_later(n, s);
+	if (wanted && nitems == 0)
+		failed = true; /* no reason to ask again at once */
+	if (sub->behind && failed)
+		sub_failed(n, sub);
+	else if (sub->behind)
+		sub_queue(n, sub);
+}
+
+/* Behind the last frame of the feed: from here on it may drain. */
+static void
+suspended_tell(struct notify *n, struct session *s)
+{
+	s->untold = !notify_send(n, &s->conn, NULL, DELIVER_SUSPENDED);
+	if (s->untold)
+		list_add(n, &n->retry, s);
 }
 
 void
@@ -423,8 +561,7 @@ notify_suspended(struct notify *n, const struct request *rq)
 		return;
 	s->suspended = true;
 	n->stats.suspended++;
-	/* Behind the last frame of the feed: from here on it may drain. */
-	notify_send(n, &s->conn, NULL, DELIVER_SUSPENDED);
+	suspended_tell(n, s);
 }
 
 void
@@ -443,22 +580,47 @@ notify_drained(struct notify *n, const struct request *rq)
 		sub->pos = rq->missed[i].seq;
 		sub_behind(n, sub);
 	}
-	pump_later(n, s);
+	if (s->behind != NULL)
+		list_add(n, pump_of(n, s), s);
 }
 
-/* Asks for what one session lacks. */
+/* Asks for the next range that a session lacks. */
 static void
 session_pump(struct notify *n, struct session *s)
 {
-	struct sub *sub, *next;
+	struct sub *sub = s->behind;
 
-	for (sub = s->subs; sub != NULL; sub = next) {
-		next = sub->next;
-		if (!sub->behind || sub->fetching)
-			continue;
-		sub->fetching = true;
-		n->stats.fetched++;
-		n->source.fetch(n->source.arg, s, sub->log, sub->pos - 1);
+	if (sub == NULL)
+		return; /* it has unsubscribed */
+	sub_unqueue(sub);
+	sub->fetching = true;
+	n->stats.fetched++;
+	n->stats.fetching++;
+	n->source.fetch(n->source.arg, s, sub->log, sub->pos - 1);
+	/* Behind the others, as if there had been an answer. */
+	if (s->behind != NULL)
+		list_add(n, pump_of(n, s), s);
+}
+
+void
+notify_tick(struct notify *n, struct mono now)
+{
+	struct session_list retry;
+	struct session *s;
+
+	if (mono_ms_between(n->retry_since, now) < NOTIFY_RETRY_MS)
+		return;
+	n->retry_since = now;
+	retry = n->retry;
+	n->retry = (struct session_list){ NULL, NULL };
+	while ((s = retry.head) != NULL) {
+		retry.head = s->retry.next;
+		s->retry.on = false;
+		if (s->untold)
+			suspended_tell(n, s);
+		for (struct sub *sub = s->subs; sub != NULL; sub = sub->next)
+			if (sub->behind)
+				sub_queue(n, sub);
 	}
 }
 
@@ -478,32 +640,46 @@ workers_hand_over(struct notify *n)
 	}
 }
 
+/* One range for one session of the worker; false: there is none to feed. */
+static bool
+worker_feed(struct notify *n, struct worker_view *w)
+{
+	struct session *s = w->pump.head;
+
+	if (w->congested || s == NULL)
+		return false;
+	list_remove(n, &w->pump, s);
+	if (!s->suspended) /* else DRAINED comes */
+		session_pump(n, s);
+	return true;
+}
+
+/*
+ * Feeds who is behind, one range each by turns, until the turn's share is
+ * used up, or as many ranges are on their way as may be.
+ */
+static bool
+feed_turn(struct notify *n)
+{
+	unsigned idle = 0;
+
+	n->turn_bytes = 0;
+	while (idle < n->nworkers && n->turn_bytes < NOTIFY_TURN_BYTES &&
+	       n->stats.fetching < NOTIFY_FETCHES) {
+		n->turn_worker = (n->turn_worker + 1) % n->nworkers;
+		if (worker_feed(n, &n->workers[n->turn_worker]))
+			idle = 0;
+		else
+			idle++;
+	}
+	return n->turn_bytes >= NOTIFY_TURN_BYTES;
+}
+
 bool
 notify_flush(struct notify *n)
 {
-	struct session *list = n->pump, *waiting = NULL, *s;
-	bool again;
+	bool again = feed_turn(n);
 
-	n->pump = NULL;
-	while ((s = list) != NULL) {
-		list = s->pump_next;
-		s->pumping = false;
-		if (session_paused(n, s)) {
-			/* DRAINED comes for the suspended; the others wait
-			 * for their worker. */
-			if (!s->suspended) {
-				s->pump_next = waiting;
-				waiting = s;
-			}
-			continue;
-		}
-		session_pump(n, s);
-	}
-	again = n->pump != NULL;
-	while ((s = waiting) != NULL) {
-		waiting = s->pump_next;
-		pump_later(n, s);
-	}
 	workers_hand_over(n);
 	return again;
 }

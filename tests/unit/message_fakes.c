@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "message_world.h"
+#include "tests/unit/message_world.h"
 
 unsigned world_own;
 
@@ -176,13 +176,15 @@ bring_back(struct queue *q, size_t n, enum err err)
 	for (size_t i = 0; i < n; i++) {
 		struct queue_item *it = q->flying[i];
 
-		it->err = err;
-		if (err == OK)
+		it->err = err == OK && it->term != q->term ? ERR_NOSPACE : err;
+		if (it->err == OK)
 			journal_add(q, it);
 		list_add(&head, &tail, &it->link);
 	}
 	q->nflying -= n;
-	memmove(q->flying, q->flying + n, q->nflying * sizeof(q->flying[0]));
+	if (n > 0)
+		memmove(q->flying, q->flying + n,
+		    q->nflying * sizeof(q->flying[0]));
 	return head;
 }
 

@@ -1,4 +1,4 @@
-#include "message_world.h"
+#include "tests/unit/message_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -211,6 +211,8 @@ deliver(void *arg, unsigned worker, const struct deliver *d)
 	struct conn *c;
 
 	w->frames++;
+	if (d->frame != NULL && d->frame->len > w->widest)
+		w->widest = d->frame->len;
 	c = w->quiet ? NULL : conn_find(w, worker, d);
 	world_own++;
 	if (c != NULL && c->open && !c->closing) {
@@ -680,17 +682,33 @@ load(struct world *w)
 	}
 }
 
-void
-world_restart(struct world *w, bool go_on)
+/* What devices have stored and when they were seen is journalled once a
+ * second; what is not is forgotten, and may be. */
+static void
+journal_cursors(struct world *w)
+{
+	bool refuse = w->storage->refuse_batches;
+
+	w->storage->refuse_batches = true;
+	world_advance(w, CURSORS_MS + 100);
+	world_settle(w);
+	w->storage->refuse_batches = refuse;
+}
+
+static void
+restart(struct world *w, bool go_on, bool comparing)
 {
 	struct message *old = w->m;
 	struct notify *old_notify = w->notify;
 	struct cache *old_cache = w->cache;
 	struct world rest;
 
+	if (comparing)
+		journal_cursors(w);
 	make_service(w);
 	load(w);
-	compare(&old->reg, &w->m->reg);
+	if (comparing)
+		compare(&old->reg, &w->m->reg);
 	if (!go_on) {
 		message_free(w->m);
 		cache_free(w->cache);
@@ -711,6 +729,18 @@ world_restart(struct world *w, bool go_on)
 	w->queue->unavailable = false;
 	w->pool = rest.pool;
 	start(w);
+}
+
+void
+world_restart(struct world *w, bool go_on)
+{
+	restart(w, go_on, true);
+}
+
+void
+world_crash(struct world *w)
+{
+	restart(w, true, false);
 }
 
 /* ---- clients ------------------------------------------------------------- */
@@ -765,16 +795,16 @@ request_of(const char *op, uint64_t id, bool is_control, const char *fmt,
 	static char text[1 << 17];
 	struct request *rq;
 	const char *what = "";
-	size_t n;
+	size_t n, more;
 	enum err rc;
 
 	n = (size_t)snprintf(text, sizeof(text), "{\"op\":\"%s\"", op);
 	if (id != 0)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
 		    ",\"id\":%llu", (unsigned long long)id);
-	if (*fmt != '\0')
-		text[n++] = ',';
-	n += (size_t)vsnprintf(text + n, sizeof(text) - n, fmt, ap);
+	text[n] = ',';
+	more = (size_t)vsnprintf(text + n + 1, sizeof(text) - n - 1, fmt, ap);
+	n += more > 0 ? more + 1 : 0;
 	assert_true(n + 1 < sizeof(text));
 	text[n++] = '}';
 	for (size_t i = 0; i < n; i++)
@@ -907,10 +937,9 @@ refused(struct conn *c, const char *code, const char *op, const char *fmt, ...)
 	assert_string_equal(refusal(c, id), code);
 }
 
-static json_t *
-vcontrol(struct world *w, const char *op, const char *fmt, va_list ap)
+static void
+control_ask(struct world *w, const char *op, const char *fmt, va_list ap)
 {
-	size_t n = json_array_size(w->control);
 	struct request *rq;
 
 	world_own++;
@@ -918,6 +947,24 @@ vcontrol(struct world *w, const char *op, const char *fmt, va_list ap)
 	world_own--;
 	rq->conn.worker = CONN_CONTROL;
 	message_request(w->m, rq);
+}
+
+void
+control_start(struct world *w, const char *op, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	control_ask(w, op, fmt, ap);
+	va_end(ap);
+}
+
+static json_t *
+vcontrol(struct world *w, const char *op, const char *fmt, va_list ap)
+{
+	size_t n = json_array_size(w->control);
+
+	control_ask(w, op, fmt, ap);
 	world_settle(w);
 	assert_int_equal(json_array_size(w->control), n + 1);
 	return json_array_get(w->control, n);

@@ -169,6 +169,7 @@ struct world {
 	bool hold_commits, hold_batches, hold_reads, hold_passwords;
 	bool quiet; /* frames are counted and not parsed */
 	uint64_t frames;
+	size_t widest; /* bytes of the longest */
 };
 
 /* cfg NULL: the usual one. */
@@ -195,6 +196,9 @@ void world_read(struct world *w);  /* all reads */
  * all connections are gone; else it is thrown away.
  */
 void world_restart(struct world *w, bool go_on);
+/* The same, going on, without the comparison: what is policy and no history
+ * (silent streams, old invites) may differ. */
+void world_crash(struct world *w);
 
 /* ---- clients ------------------------------------------------------------- */
 
@@ -206,8 +210,9 @@ void conn_drain(struct conn *c, uint64_t room);
 
 /*
  * Sends {"op":OP,"id":N, and the members that fmt makes, with ' for ".
- * Returns the id.  fmt may be "".
+ * Returns the id.
  */
+#define NONE "%s", "" /* no members */
 uint64_t ask(struct conn *c, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for operations without an answer. */
@@ -225,7 +230,9 @@ json_t *done(struct conn *c, const char *op, const char *fmt, ...)
 void refused(struct conn *c, const char *code, const char *op, const char *fmt,
     ...) __attribute__((format(printf, 4, 5)));
 
-/* On the control socket; settles; expects ok, or the refusal. */
+/* On the control socket: only sent; or settled, and ok or refused. */
+void control_start(struct world *w, const char *op, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 json_t *control(struct world *w, const char *op, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void control_refused(struct world *w, const char *code, const char *op,

@@ -349,8 +349,9 @@ random_work_agrees_with_a_model(void **state)
 	assert_int_equal(cache_first(cache, 1), 0);
 }
 
+/* A name or pattern picks cases. */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(nothing_is_known_of_an_unknown_log),
@@ -368,5 +369,7 @@ main(void)
 		CASE(random_work_agrees_with_a_model),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
