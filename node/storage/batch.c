@@ -42,15 +42,15 @@ storage_batch_free(struct storage_batch *b)
 static enum err
 room(void *array, size_t n, size_t *cap, size_t size)
 {
-	void *p;
 	size_t more = *cap > 0 ? 2 * *cap : 64;
+	void *p, *q;
 
 	if (n < *cap)
 		return OK;
 	memcpy(&p, array, sizeof(p));
-	if ((p = realloc(p, more * size)) == NULL)
+	if ((q = realloc(p, more * size)) == NULL)
 		return ERR_NOMEM;
-	memcpy(array, &p, sizeof(p));
+	memcpy(array, &q, sizeof(q));
 	*cap = more;
 	return OK;
 }

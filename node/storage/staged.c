@@ -135,7 +135,8 @@ folded_set(struct fold *f, struct folded *r, const struct storage_put *put)
 		need += need / 8;
 		if ((mem = malloc(need)) == NULL)
 			return ERR_NOMEM;
-		memcpy(mem, put->key.p, put->key.n);
+		if (put->key.n > 0)
+			memcpy(mem, put->key.p, put->key.n);
 		free(r->mem);
 		f->bytes += need - r->cap;
 		r->mem = mem;
@@ -145,7 +146,9 @@ folded_set(struct fold *f, struct folded *r, const struct storage_put *put)
 	r->put.key = (struct str){ r->mem, put->key.n };
 	r->put.value = STR_NONE;
 	if (put->value.p != NULL) {
-		memcpy(r->mem + put->key.n, put->value.p, put->value.n);
+		assert(r->mem != NULL);
+		if (put->value.n > 0)
+			memcpy(r->mem + put->key.n, put->value.p, put->value.n);
 		r->put.value =
 		    (struct str){ r->mem + put->key.n, put->value.n };
 	}

@@ -409,6 +409,7 @@ give_back(struct writer *w, unsigned n, enum err err)
 
 	for (; n > 0; n--) {
 		b = w->head;
+		assert(b != NULL);
 		w->head = (struct storage_batch *)(void *)b->link.next;
 		if (w->head == NULL)
 			w->last = NULL;

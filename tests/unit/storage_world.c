@@ -57,41 +57,49 @@ static char *
 slurp(const char *path, size_t *n)
 {
 	FILE *f = fopen(path, "r");
+	size_t size;
 	char *p;
 
 	*n = 0;
 	if (f == NULL)
 		return NULL;
 	assert_int_equal(fseek(f, 0, SEEK_END), 0);
-	p = malloc((size_t)ftell(f) + 1);
+	size = (size_t)ftell(f);
+	p = malloc(size + 1);
 	assert_non_null(p);
 	rewind(f);
-	*n = fread(p, 1, 1u << 31, f);
+	*n = fread(p, 1, size, f);
 	(void)fclose(f);
 	return p;
 }
 
-size_t
-world_grep(const struct world *w, const char *text)
+unsigned char *
+world_texts(const struct world *w)
 {
 	static const char *const names[] = { "history.db", "history.db-wal" };
-	char path[512], *p, *hit;
-	size_t found = 0, n, i, left;
+	unsigned char *seen = calloc(w->n + 1, 1);
+	char path[512], *p, *hit, kind[8];
+	unsigned long long idx;
+	size_t n, i;
 
+	assert_non_null(seen);
 	for (i = 0; i < 2; i++) {
 		(void)snprintf(path, sizeof(path), "%s/%s", w->dir, names[i]);
 		if ((p = slurp(path, &n)) == NULL)
 			continue;
-		hit = p;
-		left = n;
-		while ((hit = memmem(hit, left, text, strlen(text))) != NULL) {
-			found++;
-			hit++;
-			left = n - (size_t)(hit - p);
+		p[n] = '\0';
+		for (hit = p; (hit = memmem(hit, n - (size_t)(hit - p),
+				   "<text ", 6)) != NULL;
+		     hit++) {
+			if (sscanf(hit, "<text %llu %7[a-z]>", &idx, kind) ==
+				2 &&
+			    idx >= 1 && idx <= w->n)
+				seen[idx - 1] |=
+				    strcmp(kind, "begins") == 0 ? 1 : 2;
 		}
 		free(p);
 	}
-	return found;
+	return seen;
 }
 
 /* ---- the history

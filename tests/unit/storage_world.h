@@ -111,8 +111,9 @@ void world_check(struct world *w, uint64_t n);
 /* Records in a closed storage, as they are after entry n. */
 void world_check_records(struct world *w, uint64_t n);
 
-/* How often the text occurs in the files of the database. */
-size_t world_grep(const struct world *w, const char *text);
+/* Which texts' beginnings (1) and ends (2) are in the files of the database:
+ * seen[idx - 1], for the caller to free. */
+unsigned char *world_texts(const struct world *w);
 
 /* storage_verify of the file in dir says this. */
 void world_verify(const struct world *w, enum err want);
