@@ -4,7 +4,10 @@
  * Of a transaction of 8,192 events with two places each over 10,000 mailboxes
  * nearly all is appended: events to `page', the changed records to a row of
  * `staged'; places and ids only go into the tail, in memory.  Measured with
- * bench/storage: see there.
+ * bench/storage, CPU an event: this 2.6 us (of which 1.5 for 2.5 records of
+ * 300 bytes), merging 1.4, checkpoints 1.4; for 100 mailboxes 1.1, 0.8, 0.4.
+ * With a row of SQLite for each event, place and record, as it was tried
+ * first, events and places alone were 7.9 us, more as the table grew.
  */
 #include <assert.h>
 

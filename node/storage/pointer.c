@@ -55,8 +55,8 @@ radix_pass(const struct pointer *from, struct pointer *to, size_t n,
 }
 
 /*
- * By conversation with a stable radix sort, 10 ns a pointer where qsort takes
- * 90; that the positions come ascending is checked, not trusted.
+ * By conversation with a stable radix sort, 13 ns a pointer where qsort takes
+ * 130; that the positions come ascending is checked, not trusted.
  */
 void
 pointers_sort(struct pointer *p, struct pointer *tmp, size_t n)
