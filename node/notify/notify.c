@@ -18,8 +18,9 @@ struct sub {
 	struct session *session;
 	struct sub *next; /* of the session */
 	uint32_t log;
-	uint32_t at;  /* in the log's array */
-	uint64_t pos; /* next position to push */
+	uint32_t at;    /* in the log's array */
+	uint64_t pos;   /* next position to push */
+	uint64_t start; /* the first: nothing before it is for the session */
 	bool behind, queued, fetching;
 	struct sub *queue_next, *queue_prev;
 };
@@ -378,7 +379,7 @@ notify_subscribe(struct notify *n, struct session *s, uint32_t log,
 	}
 	sub->session = s;
 	sub->log = log;
-	sub->pos = next;
+	sub->pos = sub->start = next;
 	sub->at = f->n;
 	f->subs[f->n++] = sub;
 	sub->next = s->subs;
@@ -575,9 +576,11 @@ notify_drained(struct notify *n, const struct request *rq)
 	s->suspended = false;
 	for (size_t i = 0; i < rq->nmissed; i++) {
 		sub = sub_find(s, rq->missed[i].log);
-		if (sub == NULL || sub->pos <= rq->missed[i].seq)
+		if (sub == NULL || sub->pos <= rq->missed[i].seq ||
+		    sub->pos == sub->start)
 			continue;
-		sub->pos = rq->missed[i].seq;
+		sub->pos = rq->missed[i].seq > sub->start ? rq->missed[i].seq
+							  : sub->start;
 		sub_behind(n, sub);
 	}
 	if (s->behind != NULL)
