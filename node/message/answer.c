@@ -28,16 +28,27 @@ answer_end(struct message *m, struct bytes *b, const struct conn_ref *conn,
 {
 	json_object_end(b);
 	json_object_end(b);
-	if (b->failed) {
-		log_warning("message", "an answer does not fit bytes=%zu",
-		    b->n);
-		flags |= DELIVER_CLOSE;
-		b->n = 0;
-		b->failed = false;
-		bytes_add_str(b, STR("{\"push\":\"bye\",\"code\":\"internal\","
-				     "\"text\":\"no memory\"}"));
+	if (!b->failed) {
+		answer_text(m, conn, (struct str){ b->p, b->n }, flags);
+		return;
 	}
-	answer_text(m, conn, (struct str){ b->p, b->n }, flags);
+	log_warning("message", "an answer does not fit bytes=%zu", b->n);
+	answer_text(m, conn,
+	    STR("{\"push\":\"bye\",\"code\":\"no-memory\","
+		"\"text\":\"the server is out of memory\"}"),
+	    flags | DELIVER_CLOSE);
+}
+
+void
+push_text(struct message *m, const struct conn_ref *conn, struct bytes *b,
+    uint32_t flags)
+{
+	if (!b->failed)
+		notify_text(m->parts.notify, conn, (struct str){ b->p, b->n },
+		    flags);
+	else if (flags != 0)
+		(void)notify_send(m->parts.notify, conn, NULL, flags);
+	bytes_fini(b);
 }
 
 void

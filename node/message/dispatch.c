@@ -207,9 +207,7 @@ message_request(struct message *m, struct request *rq)
 
 		bytes_init(&b, 1 << 20);
 		message_metrics(m, &b);
-		notify_text(m->parts.notify, &rq->conn,
-		    (struct str){ b.p, b.n }, 0);
-		bytes_fini(&b);
+		push_text(m, &rq->conn, &b, 0);
 		break;
 	}
 	}

@@ -31,18 +31,47 @@ typing_allowed(struct message *m, struct session *s)
 	return s->typing++ < m->cfg.typing_per_minute;
 }
 
+/* One frame for all. */
 struct push_args {
-	struct str text;
+	struct frame *frame;
 	const struct session *except;
 };
 
 static void
-push_presence_text(struct message *m, struct session *s, void *arg)
+push_presence(struct message *m, struct session *s, void *arg)
 {
 	const struct push_args *p = arg;
 
-	if (s->presence && s != p->except)
-		notify_text(m->parts.notify, &s->conn, p->text, 0);
+	if (!s->presence || s == p->except)
+		return;
+	frame_ref_many(p->frame, 1);
+	(void)notify_send(m->parts.notify, &s->conn, p->frame, 0);
+}
+
+/* Takes what b holds.  NULL: no memory. */
+static struct frame *
+frame_from(struct bytes *b)
+{
+	struct frame *f =
+	    b->failed ? NULL : frame_new((struct str){ b->p, b->n });
+
+	bytes_fini(b);
+	return f;
+}
+
+/* To the devices of peer, or of all who are in the room. */
+static void
+push_typing(struct message *m, const struct account *peer,
+    const struct room *room, const struct push_args *p)
+{
+	struct push_args args = *p;
+	const struct member *mem = room != NULL ? room->members : NULL;
+
+	if (room == NULL)
+		sessions_of(m, peer, 0, push_presence, &args);
+	for (; mem != NULL; mem = mem->room_next)
+		if (mem->state == MEMBER_JOINED)
+			sessions_of(m, mem->account, 0, push_presence, &args);
 }
 
 enum err
@@ -78,14 +107,10 @@ op_typing(struct message *m, struct call *c)
 	format_account(m, &b, "from", c->account);
 	json_bool(&b, "on", c->a->on);
 	json_object_end(&b);
-	p.text = (struct str){ b.p, b.n };
-	if (room == NULL)
-		sessions_of(m, peer, 0, push_presence_text, &p);
-	for (mem = room != NULL ? room->members : NULL; mem != NULL;
-	     mem = mem->room_next)
-		if (mem->state == MEMBER_JOINED)
-			sessions_of(m, mem->account, 0, push_presence_text, &p);
-	bytes_fini(&b);
+	if ((p.frame = frame_from(&b)) == NULL)
+		return ERR_NOMEM;
+	push_typing(m, peer, room, &p);
+	frame_unref(p.frame);
 	answer_ok(m, &c->rq->conn, c->rq->rq.id, 0);
 	return OK;
 }
@@ -107,16 +132,20 @@ format_presence(struct message *m, struct bytes *b, const struct account *a)
 static void
 presence_tell(struct message *m, const struct account *a)
 {
+	struct frame *f;
 	struct bytes b;
 
 	if (a->watchers == NULL)
 		return;
 	bytes_init(&b, 1024);
 	format_presence(m, &b, a);
-	for (struct watch *w = a->watchers; w != NULL; w = w->account_next)
-		notify_text(m->parts.notify, &w->session->conn,
-		    (struct str){ b.p, b.n }, 0);
-	bytes_fini(&b);
+	if ((f = frame_from(&b)) == NULL)
+		return;
+	for (struct watch *w = a->watchers; w != NULL; w = w->account_next) {
+		frame_ref_many(f, 1);
+		(void)notify_send(m->parts.notify, &w->session->conn, f, 0);
+	}
+	frame_unref(f);
 }
 
 enum err
@@ -209,9 +238,7 @@ op_watch(struct message *m, struct call *c)
 	if (!c->a->remove) {
 		bytes_init(&b, 1024);
 		format_presence(m, &b, a);
-		notify_text(m->parts.notify, &c->s->conn,
-		    (struct str){ b.p, b.n }, 0);
-		bytes_fini(&b);
+		push_text(m, &c->s->conn, &b, 0);
 	}
 	return OK;
 }

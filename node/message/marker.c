@@ -149,8 +149,7 @@ push_state(struct message *m, struct session *s, void *arg)
 	json_u64(&b, "seq", st->seq);
 	json_cstr(&b, "state", st->state);
 	json_object_end(&b);
-	notify_text(m->parts.notify, &s->conn, (struct str){ b.p, b.n }, 0);
-	bytes_fini(&b);
+	push_text(m, &s->conn, &b, 0);
 }
 
 static void

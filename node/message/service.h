@@ -162,6 +162,9 @@ void answer_ok(struct message *m, const struct conn_ref *conn, uint64_t id,
     uint32_t flags);
 void answer_error(struct message *m, const struct conn_ref *conn, uint64_t id,
     enum err err, const char *why);
+/* Pushes what b holds, unless it does not hold all of it; frees b. */
+void push_text(struct message *m, const struct conn_ref *conn, struct bytes *b,
+    uint32_t flags);
 void answer_text(struct message *m, const struct conn_ref *conn,
     struct str text, uint32_t flags);
 

@@ -135,9 +135,7 @@ session_bye(struct message *m, struct session *s, enum err why)
 	json_cstr(&b, "code", err_code(why));
 	json_cstr(&b, "text", err_text(why));
 	json_object_end(&b);
-	notify_text(m->parts.notify, &s->conn, (struct str){ b.p, b.n },
-	    DELIVER_CLOSE);
-	bytes_fini(&b);
+	push_text(m, &s->conn, &b, DELIVER_CLOSE);
 	session_end(m, s);
 }
 

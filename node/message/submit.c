@@ -446,12 +446,25 @@ committed(struct message *m, struct pending *p)
 	pending_free(p);
 }
 
+/* They are to be journalled again. */
+static void
+cursors_back(struct message *m, const struct entry *e)
+{
+	struct device *d;
+
+	for (uint32_t i = 0; i < e->nputs; i++)
+		if (e->puts[i].kind == RECORD_CURSORS &&
+		    (d = record_device(&m->reg, e->puts[i].key)) != NULL)
+			cursor_moved(m, d);
+}
+
 static void
 failed(struct message *m, struct pending *p)
 {
 	enum err why = p->item.err;
 
 	numbers_take_back(m, p);
+	cursors_back(m, p->entry);
 	if (p->id != 0 && p->entry->event != NULL &&
 	    direct_send(m, &p->conn, p->id, p->entry->event) == OK)
 		p->id = 0;

@@ -8,7 +8,7 @@
 
 #include "tests/unit/message_world.h"
 
-unsigned world_own;
+volatile unsigned world_own;
 
 /* Other threads, and the test, have memory. */
 static void *
@@ -195,6 +195,22 @@ queue_commit(struct queue *q, size_t n)
 	return bring_back(q, n, OK);
 }
 
+void
+queue_sync(struct queue *q, size_t n)
+{
+	size_t kept = 0;
+
+	if (q->nflying == 0)
+		return;
+	q->next = q->flying[0]->index;
+	for (size_t i = 0; i < q->nflying && kept < n; i++, kept++) {
+		if (q->flying[i]->term != q->term)
+			break;
+		journal_add(q, q->flying[i]);
+		q->next++;
+	}
+}
+
 static struct channel_item *
 notice(struct queue *q, enum queue_item_type type, enum err err)
 {
@@ -367,11 +383,9 @@ storage_fake(void)
 void
 storage_free(struct storage *s)
 {
-	struct channel_item *it;
 	struct stored_record *r, *next;
 
-	while ((it = list_take(&s->batches, &s->batches_tail)) != NULL)
-		storage_batch_free((struct storage_batch *)it);
+	storage_forget_batches(s);
 	for (size_t i = 0; i < s->nrows; i++)
 		event_unref(s->rows[i].event);
 	HASH_ITER(hh, s->records, r, next)
@@ -488,6 +502,16 @@ storage_apply_one(struct storage *s)
 	assert(s->forgetful || b->applied == s->applied);
 	s->applied = b->applied;
 	return it;
+}
+
+void
+storage_forget_batches(struct storage *s)
+{
+	struct channel_item *it;
+
+	while ((it = list_take(&s->batches, &s->batches_tail)) != NULL)
+		storage_batch_free((struct storage_batch *)it);
+	s->nbatches = 0;
 }
 
 static int

@@ -12,11 +12,8 @@
 #include <unistd.h>
 
 #include "base/logger.h"
+#include "base/prng.h"
 #include "crypto/init.h"
-
-/* In this file the names are libjansson's. */
-#undef json_object
-#undef json_array
 
 #define FLUSHES 2000 /* a service that wants more spins */
 
@@ -37,6 +34,38 @@ uint64_t
 __wrap_wall_ms(void)
 {
 	return 1760000000000ull + clock_ms;
+}
+
+/* ---- no chance ----------------------------------------------------------- */
+
+static struct prng chance;
+
+void __wrap_random_bytes(void *p, size_t n);
+void __wrap_sign_keypair(uint8_t *pk, uint8_t *sk);
+
+void
+__wrap_random_bytes(void *p, size_t n)
+{
+	uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)prng_u64(&chance);
+}
+
+void
+__wrap_sign_keypair(uint8_t *pk, uint8_t *sk)
+{
+	uint8_t seed[SIGN_SEED_LEN];
+
+	__wrap_random_bytes(seed, sizeof(seed));
+	sign_keypair_seed(pk, sk, seed);
+}
+
+void
+world_seed(uint64_t seed)
+{
+	prng_seed(&chance, seed);
+	clock_ms = 1000;
 }
 
 void
@@ -479,6 +508,8 @@ world_new(const struct message_config *cfg)
 	assert_non_null(w);
 	assert_int_equal(crypto_start(), OK);
 	shorthash_start();
+	if (chance.s[0] == 0)
+		world_seed(1);
 	logger_open("test", LOGGER_STDERR);
 	logger_set_level(
 	    getenv("KITH_TEST_LOG") != NULL ? LOG_L_DEBUG : LOG_L_ALERT);
@@ -696,7 +727,7 @@ journal_cursors(struct world *w)
 }
 
 static void
-restart(struct world *w, bool go_on, bool comparing)
+restart(struct world *w, bool go_on, bool comparing, size_t synced)
 {
 	struct message *old = w->m;
 	struct notify *old_notify = w->notify;
@@ -705,6 +736,10 @@ restart(struct world *w, bool go_on, bool comparing)
 
 	if (comparing)
 		journal_cursors(w);
+	if (go_on) {
+		storage_forget_batches(w->storage);
+		queue_sync(w->queue, synced);
+	}
 	make_service(w);
 	load(w);
 	if (comparing)
@@ -724,7 +759,6 @@ restart(struct world *w, bool go_on, bool comparing)
 	rest.quiet = true;
 	for (struct conn *c = w->conns; c != NULL; c = c->next)
 		c->open = false;
-	w->queue->next -= w->queue->nflying;
 	drop_service(&rest);
 	w->queue->unavailable = false;
 	w->pool = rest.pool;
@@ -734,13 +768,13 @@ restart(struct world *w, bool go_on, bool comparing)
 void
 world_restart(struct world *w, bool go_on)
 {
-	restart(w, go_on, true);
+	restart(w, go_on, true, 0);
 }
 
 void
-world_crash(struct world *w)
+world_crash(struct world *w, size_t n)
 {
-	restart(w, true, false);
+	restart(w, true, false, n);
 }
 
 /* ---- clients ------------------------------------------------------------- */
@@ -748,8 +782,11 @@ world_crash(struct world *w)
 struct conn *
 world_connect(struct world *w, const char *name)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c;
 
+	world_own++;
+	c = calloc(1, sizeof(*c));
+	world_own--;
 	assert_non_null(c);
 	c->w = w;
 	c->name = name;

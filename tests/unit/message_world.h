@@ -21,10 +21,14 @@
 
 #include "node/message/service.h"
 
+/* In the tests the names are libjansson's. */
+#undef json_object
+#undef json_array
+
 #define WORLD_WORKERS 2
 
 /* Above 0 while the stand-ins work: their memory does not fail. */
-extern unsigned world_own;
+extern volatile unsigned world_own;
 
 /* ---- stand-ins, message_fakes.c ------------------------------------------ */
 
@@ -61,6 +65,8 @@ struct channel_item *queue_commit(struct queue *q, size_t n);
 struct channel_item *queue_fail(struct queue *q, enum err err, size_t late);
 struct channel_item *queue_late(struct queue *q, enum err err);
 struct channel_item *queue_recover(struct queue *q);
+/* The first n are on the disk, but nobody has heard of it. */
+void queue_sync(struct queue *q, size_t n);
 struct queue *queue_fake(void);
 
 struct stored {
@@ -96,6 +102,8 @@ struct storage {
 struct storage *storage_fake(void);
 /* Applies the first batch; NULL: there is none. */
 struct channel_item *storage_apply_one(struct storage *s);
+/* They are lost. */
+void storage_forget_batches(struct storage *s);
 /* Does the first read; NULL: there is none. */
 struct channel_item *storage_read_one(struct storage *s);
 /* Each record, kinds ascending. */
@@ -172,12 +180,15 @@ struct world {
 	size_t widest; /* bytes of the longest */
 };
 
+/* Keys, salts and tokens are the same for a seed; the clock starts anew. */
+void world_seed(uint64_t seed);
+
 /* cfg NULL: the usual one. */
 struct world *world_new(const struct message_config *cfg);
 void world_free(struct world *w);
 struct message_config world_config(void);
 
-/* The clocks: the tests wrap mono_now and wall_ms. */
+/* The tests wrap mono_now and wall_ms, random_bytes and sign_keypair. */
 void world_advance(struct world *w, uint64_t ms); /* and ticks */
 
 /* Until nothing is under way but what is held. */
@@ -197,8 +208,9 @@ void world_read(struct world *w);  /* all reads */
  */
 void world_restart(struct world *w, bool go_on);
 /* The same, going on, without the comparison: what is policy and no history
- * (silent streams, old invites) may differ. */
-void world_crash(struct world *w);
+ * (silent streams, old invites) may differ.  The first n of what is in flight
+ * have come to the disk. */
+void world_crash(struct world *w, size_t n);
 
 /* ---- clients ------------------------------------------------------------- */
 

@@ -442,7 +442,7 @@ a_device_has_so_many_streams_and_a_replay_no_limit(void **state)
 		    5000 + i);
 	world_settle(w);
 	w->storage->refuse_batches = false;
-	world_crash(w);
+	world_crash(w, 0);
 	a = resume(w, "alice", token, "");
 	assert_int_equal(
 	    number_of(done(a, "stream", "'stream':5005"), "number"), 1);
